@@ -1,0 +1,18 @@
+"""Faces out of photographs into the FFHQ frame, and back."""
+
+from wplus.alignment.ffhq import Alignment, Crop, align, crop, ffhq_quad
+from wplus.alignment.landmarks import DlibLandmarks, Face, LandmarkDetector, detect
+from wplus.alignment.restore import restore
+
+__all__ = [
+    "Alignment",
+    "Crop",
+    "DlibLandmarks",
+    "Face",
+    "LandmarkDetector",
+    "align",
+    "crop",
+    "detect",
+    "ffhq_quad",
+    "restore",
+]

@@ -1,0 +1,42 @@
+"""wplus crossover: the layout of one face with the colours and texture of another."""
+
+from pathlib import Path
+
+import click
+
+from wplus.cli.options import device_option, generator_of, output_option, write_result
+from wplus.core import Latent
+from wplus.editing import crossover
+
+
+@click.command()
+@click.argument("content", type=click.Path(path_type=Path))
+@click.argument("style", type=click.Path(path_type=Path))
+@output_option(folder=False)
+@click.option(
+    "--first-style-layer",
+    metavar="N|SIZEpx",
+    help="First row of W+ that STYLE gives: an index, or a resolution such as 16px.  [half of the rows]",
+)
+@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@device_option
+def command(
+    content: Path, style: Path, output: Path, first_style_layer: str | None, generator: str | None, device: str
+) -> None:
+    r"""Take coarse layers from CONTENT and fine ones from STYLE; -o is a picture, .npy, or a latent (.safetensors).
+
+    \b
+    Examples:
+      wplus crossover me.safetensors painting.safetensors -o styled.png
+      wplus crossover me.safetensors painting.safetensors --first-style-layer 16px -o styled.safetensors
+    """
+    layer = int(first_style_layer) if first_style_layer and first_style_layer.isdecimal() else first_style_layer
+    first, second = Latent.load(content), Latent.load(style)
+    network = generator_of(first, generator).to(device)
+    network.check(first)
+    network.check(second)
+    try:
+        mixed = crossover(first, second, first_style_layer=layer)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    write_result(output, mixed, network)

@@ -1,0 +1,56 @@
+"""wplus express: one person's expression on another's face."""
+
+from pathlib import Path
+
+import click
+
+from wplus.cli.options import device_option, generator_of, output_option, write_result
+from wplus.core import Latent
+from wplus.editing import Relative, transfer_expression
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("neutral", type=click.Path(path_type=Path))
+@click.argument("expressive", type=click.Path(path_type=Path))
+@output_option(folder=False)
+@click.option(
+    "--strength", type=float, default=1.0, show_default=True, help="Lambda; negative takes the expression away."
+)
+@click.option(
+    "--threshold",
+    default="14%",
+    show_default=True,
+    metavar="PERCENT|NORM",
+    help="Weaker rows of the difference are zeroed: a share of the generator's radius, or an L2 norm.",
+)
+@click.option("--normalise", is_flag=True, help="Divide the difference by its norm: strength is the step's length.")
+@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@device_option
+def command(
+    target: Path,
+    neutral: Path,
+    expressive: Path,
+    output: Path,
+    strength: float,
+    threshold: str,
+    normalise: bool,
+    generator: str | None,
+    device: str,
+) -> None:
+    r"""Add what differs between NEUTRAL and EXPRESSIVE, two latents of one person, to TARGET.
+
+    \b
+    Example:
+      wplus express me.safetensors her_neutral.safetensors her_smile.safetensors -o smile.png --strength 1.2
+    """
+    try:
+        number = float(threshold.removesuffix("%"))
+    except ValueError:
+        raise click.UsageError(f"--threshold {threshold} is neither a number nor a percentage") from None
+    person, before, after = (Latent.load(path) for path in (target, neutral, expressive))
+    network = generator_of(person, generator).to(device)
+    network.check(person)
+    level = Relative(number / 100) if threshold.endswith("%") else number
+    edited = transfer_expression(person, before, after, strength=strength, threshold=level, normalise=normalise)
+    write_result(output, edited, network)

@@ -1,0 +1,206 @@
+"""Folder in, folder out: inputs keep their names, one failure stops no other, and a manifest tells of each.
+
+The manifest is a table, `manifest.csv`, with one line an input: done, skipped, failed or interrupted, and why.
+An input is skipped when an earlier run with the same settings finished it and its result is still there.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wplus.core import ImageError, OutputError, WplusError
+from wplus.core.files import write_text
+from wplus.core.images import find_pictures
+
+COLUMNS = ("input", "status", "output", "reason", "key")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and the path of its result without a suffix."""
+
+    source: Path
+    stem: Path
+    key: str
+    """Changes with the input's bytes and with the settings."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: its first result's file name, or why there is none."""
+
+    status: str
+    output: str = ""
+    reason: str = ""
+
+
+def plan(inputs: Sequence[Path], folder: Path, settings: Mapping[str, Any]) -> tuple[list[Job], dict[Path, str]]:
+    """Jobs for all pictures in `inputs` (files and folders), and the inputs that hold none, with the reason."""
+    sources: list[Path] = []
+    failed: dict[Path, str] = {}
+    for given in inputs:
+        try:
+            sources += [path for path in find_pictures(given) if path not in sources]
+        except ImageError as error:
+            failed[given] = str(error)
+    jobs, taken = [], set[str]()
+    for source in sources:
+        name = source.stem
+        if name in taken:  # a.jpg beside a.png, or one name in two folders
+            name = next(
+                f"{source.stem}-{number}"
+                for number in range(2, len(sources) + 2)
+                if f"{source.stem}-{number}" not in taken
+            )
+        taken.add(name)
+        try:
+            data = source.read_bytes()
+        except OSError as error:
+            failed[source] = f"{source}: cannot be read: {error.strerror}"
+            continue
+        jobs.append(Job(source, folder / name, _key(data, settings)))
+    return jobs, failed
+
+
+def run(
+    inputs: Sequence[Path],
+    folder: Path,
+    *,
+    settings: Mapping[str, Any],
+    suffix: str,
+    work: Callable[[Sequence[Job]], Iterator[tuple[Job, Outcome]]],
+) -> None:
+    """Do all jobs that are not done yet; writes the manifest after each, and ends with exit code 1 if any failed.
+
+    Args:
+        settings: what decides the results, besides the inputs; JSON.
+        suffix: of the results; a job is done when the manifest says so and this file is there.
+        work: takes the jobs to do, gives outcomes as they come; it handles the users' mistakes of single jobs.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    jobs, failed = plan(inputs, folder, settings)
+    manifest = Manifest(folder / "manifest.csv")
+    todo = [job for job in jobs if not manifest.finished(job, suffix)]
+    total = len(jobs) + len(failed)
+    if todo:
+        folder_must_be_writable(folder)
+    for path, reason in failed.items():
+        manifest.add(path, Outcome("failed", reason=reason))
+    for job in jobs:
+        if job not in todo:
+            manifest.skip(job)
+    for job, outcome in work(todo):
+        manifest.add(job.source, outcome, key=job.key)
+        if outcome.status == "done" or total > 1:  # a single photograph that fails leaves nothing behind
+            manifest.write()
+        if outcome.status == "interrupted":
+            raise KeyboardInterrupt
+    reasons = manifest.failures
+    if total == 1 and reasons:
+        raise WplusError(reasons[0])
+    for reason in reasons:
+        click.echo(f"wplus: {reason}", err=True)
+    if jobs:
+        manifest.write()
+    click.echo(f"{folder}: {manifest.summary} of {total}")
+    if reasons:
+        raise WplusError(f"{len(reasons)} of {total} inputs failed; {manifest.path} says why")
+
+
+class Manifest:
+    """The table of what became of every input, in this run and in earlier ones."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = _read(path)
+        self.now: list[str] = []
+
+    def finished(self, job: Job, suffix: str) -> bool:
+        """Whether an earlier run with the same settings did this job, and its result is still there."""
+        row = self.rows.get(str(job.source))
+        if row is None or row["status"] not in {"done", "skipped"} or row["key"] != job.key:
+            return False
+        return row["output"].endswith(suffix) and (self.path.parent / row["output"]).is_file()
+
+    def skip(self, job: Job) -> None:
+        """Note that a job was finished before."""
+        self.add(job.source, Outcome("skipped", self.rows[str(job.source)]["output"], "finished before"), key=job.key)
+
+    def add(self, source: Path, outcome: Outcome, *, key: str = "") -> None:
+        """Note what became of an input."""
+        self.now.append(str(source))
+        values = (str(source), outcome.status, outcome.output, outcome.reason, key)
+        self.rows[str(source)] = dict(zip(COLUMNS, values, strict=True))
+
+    @property
+    def failures(self) -> list[str]:
+        """Reasons of this run's failures."""
+        return [self.rows[name]["reason"] for name in self.now if self.rows[name]["status"] == "failed"]
+
+    @property
+    def summary(self) -> str:
+        """Counts of this run, such as "3 done, 1 failed"."""
+        counts = Counter(self.rows[name]["status"] for name in self.now)
+        return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+    def write(self) -> None:
+        """Write the table, atomically.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows.values())
+        write_text(self.path, text.getvalue())
+
+
+def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
+    """The outcome of one job, a user's mistake included; a folder that cannot be written ends all."""
+    try:
+        return work(job)
+    except OutputError:
+        raise
+    except WplusError as error:
+        return Outcome("failed", reason=str(error))
+
+
+def folder_must_be_writable(folder: Path) -> None:
+    """Fail before hours of work, not after.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    probe = nearest / f".wplus-probe-{os.getpid()}"
+    try:
+        write_text(probe, "")
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(probe), str(folder))) from error
+    probe.unlink()
+
+
+def _key(data: bytes, settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(data + json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    """Lines of an earlier manifest by input; a file that is none is started anew."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if set(COLUMNS) <= set(row)]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return {}
+    return {row["input"]: row for row in rows}

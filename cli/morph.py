@@ -1,0 +1,56 @@
+"""wplus morph: from one face to another."""
+
+from pathlib import Path
+
+import click
+import torch
+
+from wplus.cli.options import device_option, generator_of, output_option, render_one, write_result
+from wplus.core import Latent
+from wplus.core.animation import there_and_back, write_frames
+from wplus.editing import morph
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@output_option(folder=False)
+@click.option("--frames", type=click.IntRange(2), help="Frames, ends included.  [9 for a strip, 48 for an animation]")
+@click.option("--weight", type=float, help="One picture or latent at this weight instead; 0 is A, 1 is B.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Length of an animation."
+)
+@click.option("--loop", is_flag=True, help="Play back to A again.")
+@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@device_option
+def command(
+    a: Path,
+    b: Path,
+    output: Path,
+    frames: int | None,
+    weight: float | None,
+    seconds: float,
+    loop: bool,
+    generator: str | None,
+    device: str,
+) -> None:
+    r"""Morph from latent A to latent B: a strip (.png) or an animation (.gif, .mp4); the first frame is A.
+
+    \b
+    Examples:
+      wplus morph a.safetensors b.safetensors -o strip.png
+      wplus morph a.safetensors b.safetensors -o morph.mp4 --frames 90
+      wplus morph a.safetensors b.safetensors --weight 0.5 -o half.safetensors
+    """
+    first, second = Latent.load(a), Latent.load(b)
+    network = generator_of(first, generator).to(device)
+    network.check(first)
+    network.check(second)
+    if weight is not None:
+        write_result(output, morph(first, second, weight=weight), network)
+        return
+    count = frames or (48 if output.suffix.lower() in {".gif", ".mp4"} else 9)
+    weights = torch.linspace(0, 1, count).tolist()
+    pictures = torch.cat([render_one(network, morph(first, second, weight=weight)) for weight in weights])
+    write_frames(output, there_and_back(list(pictures)) if loop else pictures, seconds=seconds)
+    click.echo(output)

@@ -1,0 +1,118 @@
+"""What several commands share: options, devices, progress bars, the writing of results."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from wplus.core import Latent, LatentError, OutputError
+from wplus.core.files import replacing
+from wplus.core.images import write_picture
+from wplus.core.shapes import Images
+from wplus.models import Generator, load_generator
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_GENERATOR = "faces-64"
+
+
+def generator_option(command: Command) -> Command:
+    """--generator, with the shipped one as default."""
+    return click.option(
+        "--generator", default=DEFAULT_GENERATOR, show_default=True, help="Name in the catalogue, or a file."
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    """--device."""
+    choices = click.Choice(["auto", "cpu", "cuda", "mps"])
+    return click.option(
+        "--device", type=choices, default="auto", show_default=True, callback=_device, help="Where to compute."
+    )(command)
+
+
+def output_option(*, folder: bool, default: str | None = None) -> Callable[[Command], Command]:
+    """-o, a folder or a file."""
+    kind = click.Path(path_type=Path, file_okay=not folder, dir_okay=folder)
+    text = "Folder for the results; made if it is not there." if folder else "File to write; the suffix tells the form."
+    return click.option(
+        "-o", "--output", type=kind, required=default is None, default=default, show_default=True, help=text
+    )
+
+
+def record_options(record: type) -> Callable[[Command], Command]:
+    """One option for every field of a frozen record that has a help text: name, default and help come from there."""
+
+    def decorate(command: Command) -> Command:
+        for item in reversed([item for item in fields(record) if "help" in item.metadata]):
+            command = _field_option(item)(command)
+        return command
+
+    return decorate
+
+
+def _field_option(item: Field[Any]) -> Callable[[Command], Command]:
+    name = "--" + item.name.replace("_", "-")
+    return click.option(name, type=type(item.default), default=None, help=f"{item.metadata['help']}  [{item.default}]")
+
+
+def _device(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Turn `auto` into what there is; refuse what there is not."""
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if value == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if present[name])
+    if not present[value]:
+        raise click.BadParameter(f"this machine has no {value}")
+    return value
+
+
+@contextmanager
+def progress(total: int, *, text: str, unit: str = "step") -> Iterator["tqdm[Any]"]:
+    """A bar on standard error, silent when that is no terminal."""
+    with tqdm(total=total, desc=text, unit=unit, disable=None, leave=False, dynamic_ncols=True) as bar:
+        yield bar
+
+
+def generator_of(latent: Latent, given: str | None) -> Generator:
+    """The generator that a latent names, or the one given.
+
+    Raises:
+        LatentError: the latent names none, and none is given.
+        GeneratorError: the one it names is neither in the catalogue nor a file.
+    """
+    if given is not None:
+        return load_generator(given)
+    if latent.origin is None:
+        raise LatentError("the latent does not say which generator it belongs to; give --generator")
+    return load_generator(latent.origin.generator)
+
+
+def render_one(generator: Generator, latent: Latent) -> Images:
+    """Render a batch one by one: a convolution's last bits depend on the batch, and files must re-render exactly."""
+    with torch.inference_mode():
+        return torch.cat([generator(latent[index]) for index in range(len(latent))]).cpu()
+
+
+def write_result(path: Path, latent: Latent, generator: Generator) -> None:
+    """Write what was made, in the form the suffix tells: a picture, exact values (.npy), or the latent itself.
+
+    Raises:
+        OutputError: another suffix, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".safetensors":
+        latent.save(path)
+    elif suffix == ".npy":
+        with replacing(path) as temporary:
+            np.save(temporary, render_one(generator, latent)[0].numpy())
+    elif suffix in {".png", ".jpg", ".jpeg", ".webp"}:
+        write_picture(path, render_one(generator, latent)[0])
+    else:
+        raise OutputError(f"{path}: unknown suffix '{suffix}'; use .png, .jpg, .webp, .npy or .safetensors")
+    click.echo(path)

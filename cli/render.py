@@ -1,0 +1,39 @@
+"""wplus render: latents to pictures."""
+
+from pathlib import Path
+
+import click
+
+from wplus.cli.options import device_option, generator_of, output_option, write_result
+from wplus.core import Latent, LatentError
+
+
+@click.command()
+@click.argument("latents", nargs=-1, required=True, type=click.Path(path_type=Path))
+@output_option(folder=False)
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["png", "jpg", "webp", "npy"]),
+    default="png",
+    show_default=True,
+    help="Form of the files, where -o is a folder; npy holds exact values.",
+)
+@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@device_option
+def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str | None, device: str) -> None:
+    r"""Render LATENTS to the file -o, or into the folder -o under their own names.
+
+    \b
+    Examples:
+      wplus render codes/portrait.safetensors -o portrait.png
+      wplus render codes/*.safetensors -o pictures/ --format npy
+    """
+    single = len(latents) == 1 and bool(output.suffix) and not output.is_dir()
+    loaded = [Latent.load(path) for path in latents]
+    if not single and len({path.stem for path in latents}) < len(latents):
+        raise LatentError("two latents have one file name, their pictures would be one file; render them in turn")
+    for path, latent in zip(latents, loaded, strict=True):
+        network = generator_of(latent, generator).to(device)
+        network.check(latent)
+        write_result(output if single else output / f"{path.stem}.{suffix}", latent, network)

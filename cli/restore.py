@@ -1,0 +1,38 @@
+"""wplus restore: an edited face back into its photograph."""
+
+from pathlib import Path
+
+import click
+
+from wplus.alignment import Alignment, restore
+from wplus.cli.options import device_option, generator_of, output_option, render_one
+from wplus.core import Latent, LatentError
+from wplus.core.images import read_photo, write_picture
+
+
+@click.command()
+@click.argument("photo", type=click.Path(path_type=Path))
+@click.argument("latent", type=click.Path(path_type=Path))
+@output_option(folder=False)
+@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@device_option
+def command(photo: Path, latent: Path, output: Path, generator: str | None, device: str) -> None:
+    r"""Render LATENT and paste it back into the PHOTO it came from, feathered; the rest stays bit for bit.
+
+    \b
+    Example:
+      wplus restore portrait.jpg older.safetensors -o older.png
+    """
+    codes = Latent.load(latent)
+    if codes.origin is None or codes.origin.crop is None:
+        raise LatentError(
+            f"{latent}: does not tell where in a photograph it belongs; it was not made by 'wplus invert'"
+        )
+    network = generator_of(codes, generator).to(device)
+    picture = render_one(network, codes)[0].clamp(-1, 1)
+    try:
+        alignment = Alignment.from_json(codes.origin.crop)
+    except ValueError as error:
+        raise LatentError(f"{latent}: {error}") from error
+    write_picture(output, restore(read_photo(photo), picture, alignment))
+    click.echo(output)

@@ -1,0 +1,40 @@
+"""wplus sample: faces that the generator makes up."""
+
+from pathlib import Path
+
+import click
+import torch
+
+from wplus.cli.options import device_option, generator_option, output_option, progress, render_one
+from wplus.core.animation import sheet
+from wplus.core.images import write_picture
+from wplus.models import load_generator
+
+
+@click.command()
+@output_option(folder=True)
+@generator_option
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the first; the others count on.")
+@click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="How many.")
+@click.option(
+    "--psi", type=float, default=0.7, show_default=True, help="Truncation: 1 is all variety, 0 the mean face."
+)
+@device_option
+def command(output: Path, generator: str, seed: int, count: int, psi: float, device: str) -> None:
+    r"""Draw faces: seedNNNN.png, its latent seedNNNN.safetensors, and all of them on sheet.png.
+
+    \b
+    Example:
+      wplus sample -o faces --count 64 --psi 0.8
+    """
+    network = load_generator(generator).to(device)
+    pictures = []
+    with progress(count, text="sample", unit="face") as bar:
+        for number in range(seed, seed + count):
+            latent = network.sample(number, psi=psi)
+            pictures.append(render_one(network, latent)[0])
+            latent.to("cpu").save(output / f"seed{number:04}.safetensors")
+            write_picture(output / f"seed{number:04}.png", pictures[-1])
+            bar.update()
+    write_picture(output / "sheet.png", sheet(torch.stack(pictures), columns=max(1, round(count**0.5))))
+    click.echo(output / "sheet.png")

@@ -1,0 +1,70 @@
+"""wplus train: a generator from a folder of aligned faces."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from wplus.cli.options import device_option, output_option, progress, record_options
+from wplus.models import Card
+from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.training.faces import load_faces
+from wplus.training.recipe import Recipe, Run
+from wplus.training.run import HELD_OUT, export, load_checkpoint, train
+
+MAX_CHANNELS = 256
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@output_option(folder=True)
+@record_options(Recipe)
+@click.option(
+    "--features", type=click.Path(path_type=Path), help="SqueezeNet 1.1 weights.  [downloaded by torchvision]"
+)
+@click.option("--licence", default="unknown", show_default=True, help="Stored in the generator's file.")
+@click.option("--terms", default="unknown", show_default=True, help="Stored in the generator's file.")
+@click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
+@device_option
+def command(
+    folder: Path, output: Path, features: Path | None, licence: str, terms: str, every: int, device: str, **changed: Any
+) -> None:
+    r"""Train a StyleGAN2 on the aligned faces in FOLDER (pictures, or tar files of pictures).
+
+    The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, and generator.safetensors. The same
+    command goes on where it was stopped.
+
+    \b
+    Example:
+      wplus align photos/ -o faces --size 128 --all && wplus train faces -o run
+    """
+    given = {name: value for name, value in changed.items() if value is not None}
+    try:
+        size = given.get("resolution", Recipe.resolution)
+        blocks = max(size.bit_length() - 2, 1)
+        widths = tuple(min(MAX_CHANNELS, 32 * size // (4 << index)) for index in range(blocks))
+        recipe = replace(Recipe(), **given, channels=widths)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    faces = load_faces(folder, resolution=recipe.resolution)
+    training, held_out = faces.split(min(HELD_OUT, len(faces) // 10))
+    precision = torch.bfloat16 if device != "mps" else torch.float32
+    run = Run(recipe, training, trunk=SqueezeNetLevels(features).to(precision), device=device)
+    checkpoint = output / "checkpoint.pt"
+    if checkpoint.exists():
+        load_checkpoint(run, checkpoint)
+        click.echo(f"going on at {run.seen:,} pictures", err=True)
+    card = Card(
+        output.name, licence=licence, terms=terms, origin=f"wplus train, {len(training)} faces", perceptual="vgg-slim"
+    )
+    with progress(recipe.images, text="train", unit="picture") as bar:
+        bar.update(run.seen)
+        for report in train(run, held_out, output, every=every):
+            bar.update(report.seen - bar.n)
+            losses = ", ".join(f"{name} {value:.3g}" for name, value in report.losses.items())
+            bar.write(f"{report.seen:,}: held out {report.held_out:.4f}, spread {report.spread:.2f}, {losses}")
+            if not run.warm:  # before, the mapping network is not yet a sampler
+                export(run, output / "generator.safetensors", card)
+    click.echo(output / "generator.safetensors")

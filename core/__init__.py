@@ -1,0 +1,26 @@
+"""What every room shares: errors, named shapes, latents, pictures and files."""
+
+from wplus.core.errors import (
+    FaceError,
+    GeneratorError,
+    ImageError,
+    LatentError,
+    OutputError,
+    TrainingError,
+    WeightsError,
+    WplusError,
+)
+from wplus.core.latent import Latent, Origin
+
+__all__ = [
+    "FaceError",
+    "GeneratorError",
+    "ImageError",
+    "Latent",
+    "LatentError",
+    "Origin",
+    "OutputError",
+    "TrainingError",
+    "WeightsError",
+    "WplusError",
+]

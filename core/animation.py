@@ -1,0 +1,81 @@
+"""Pictures one after another: strips and sheets, GIF and MP4."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from wplus.core.errors import OutputError
+from wplus.core.files import replacing
+from wplus.core.images import to_bytes, write_picture
+from wplus.core.shapes import Images, Picture
+
+SHOWN_SIZE = 256
+"""Smaller frames are enlarged in animations and strips, so that one sees something."""
+
+
+def shown(images: Images) -> Images:
+    """Pictures enlarged to at least `SHOWN_SIZE` pixels by a whole factor, bicubic."""
+    factor = -(-SHOWN_SIZE // max(images.shape[2:]))
+    if factor <= 1:
+        return images
+    return functional.interpolate(images, scale_factor=factor, mode="bicubic").clamp(-1, 1)
+
+
+def strip(images: Images) -> Picture:
+    """Pictures side by side."""
+    return torch.cat(list(images), dim=2)
+
+
+def sheet(images: Images, *, columns: int) -> Picture:
+    """Pictures in rows of `columns`; a last row that is not full is filled with white."""
+    rows = [list(part) for part in images.split(columns)]
+    rows[-1] += [torch.ones_like(images[0])] * (columns - len(rows[-1]))
+    return torch.cat([torch.cat(row, dim=2) for row in rows], dim=1)
+
+
+def write_frames(path: str | Path, images: Images, *, seconds: float = 3.0) -> None:
+    """Write frames by suffix: .gif or .mp4 play them in `seconds`, .png and .jpg lay them side by side.
+
+    Raises:
+        OutputError: another suffix, or the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    frames = shown(images)
+    if suffix == ".gif":
+        _write_gif(path, frames, seconds=seconds)
+    elif suffix == ".mp4":
+        _write_mp4(path, frames, seconds=seconds)
+    elif suffix in {".png", ".jpg", ".webp"}:
+        write_picture(path, strip(frames))
+    else:
+        raise OutputError(f"{path}: cannot write frames as '{suffix}'; use .gif, .mp4, .png, .jpg or .webp")
+
+
+def _write_gif(path: str | Path, frames: Images, *, seconds: float) -> None:
+    pictures = [Image.fromarray(to_bytes(frame)) for frame in frames]
+    duration = max(20, round(1000 * seconds / len(pictures)))  # browsers play faster than 50 a second as 10
+    with replacing(path) as temporary:
+        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=duration, loop=0)
+
+
+def _write_mp4(path: str | Path, frames: Images, *, seconds: float) -> None:
+    height, width = (side - side % 2 for side in frames.shape[2:])  # H.264 halves the colours' resolution
+    with replacing(path) as temporary, av.open(str(temporary), "w") as container:
+        rate = Fraction(len(frames) / seconds).limit_denominator(1000)
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": "16"}
+        for picture in frames:
+            frame = av.VideoFrame.from_ndarray(to_bytes(picture[:, :height, :width]), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def there_and_back(frames: Sequence[Picture]) -> Images:
+    """Frames forward and back again without showing an end twice: a loop without a jump."""
+    return torch.stack([*frames, *list(frames)[-2:0:-1]])

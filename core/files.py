@@ -1,0 +1,56 @@
+"""Writing that never leaves half a file, and never loses the file that was there before."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wplus.core.errors import OutputError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on success it takes the place of `path`.
+
+    Parent folders are made. On any failure the temporary file is removed and `path` is as before.
+
+    Raises:
+        OutputError: the folder or the file cannot be written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise IsADirectoryError(21, "is a folder")
+        # the suffix stays: writers such as Pillow and PyAV choose the format by it
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".wplus-", suffix=target.suffix)
+        os.close(handle)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _umask() -> int:
+    """The process's umask; mkstemp ignores it and makes files that only their owner can read."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,179 @@
+"""Files to tensors and back: the only module that knows bytes, transparency, orientation tags and file formats."""
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from wplus.core.errors import ImageError, OutputError
+from wplus.core.files import replacing
+from wplus.core.shapes import Picture
+
+MAX_PIXELS = 120_000_000
+"""A larger picture is refused from its header, before memory is spent on it."""
+
+PICTURE_SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""What `find_pictures` takes for a picture."""
+
+Bytes = UInt8[np.ndarray, "height width 3"]
+"""RGB, 0 to 255."""
+
+# a closed list: among Pillow's other formats are programs (EPS runs Ghostscript)
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_WRITERS: dict[str, dict[str, Any]] = {
+    ".jpeg": {"quality": 95, "subsampling": 0},
+    ".jpg": {"quality": 95, "subsampling": 0},
+    ".png": {},
+    ".webp": {"quality": 95},
+}
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, struct.error)
+
+
+def read_photo(path: str | Path) -> Picture:
+    """The picture in a file as one sees it: upright, RGB, transparency over white, 16 bits brought to 8.
+
+    Returns:
+        Shape (3, height, width), float32, value = byte / 127.5 - 1; `to_bytes` gives the same bytes again.
+
+    Raises:
+        ImageError: no such file, a folder, empty, no picture, damaged, or of more than `MAX_PIXELS`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ImageError(f"{path}: a folder; give one picture file")
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file; check the name")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path}: an empty file; get it again")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of what is refused below, and of odd tags that do no harm
+        return from_bytes(_decode(path))
+
+
+def write_picture(path: str | Path, picture: Picture) -> None:
+    """Write a picture, rounded and clamped to 8 bits, as the suffix says; a failure leaves the old file as it was.
+
+    Raises:
+        OutputError: a suffix other than .jpeg, .jpg, .png, .webp, or the file cannot be written.
+    """
+    path = Path(path)
+    settings = _WRITERS.get(path.suffix.lower())
+    if settings is None:
+        known = ", ".join(_WRITERS)
+        raise OutputError(f"cannot write {path}: the suffix is {path.suffix or 'missing'}, expected one of {known}")
+    image = Image.fromarray(to_bytes(picture))
+    with replacing(path) as temporary:
+        try:
+            image.save(temporary, **settings)
+        except ValueError as error:  # a side too long for the format
+            raise OutputError(f"cannot write {path}: {error}") from error
+
+
+def to_bytes(picture: Picture) -> Bytes:
+    """Shape (3, height, width) in [-1, 1] to (height, width, 3) in 0 to 255: the project's one rounding rule.
+
+    Raises:
+        ValueError: another shape.
+    """
+    if picture.ndim != 3 or picture.shape[0] != 3:
+        raise ValueError(f"a picture has shape (3, height, width), got {tuple(picture.shape)}")
+    values = ((picture.detach().float() + 1) * 127.5).round().clamp(0, 255)
+    return values.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def from_bytes(array: Bytes) -> Picture:
+    """Shape (height, width, 3) in 0 to 255 to float32 (3, height, width) in [-1, 1].
+
+    Raises:
+        ValueError: another shape or type.
+    """
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise ValueError(f"expected uint8 (height, width, 3), got {array.dtype} {array.shape}")
+    planes = torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
+    return planes.float().div_(127.5).sub_(1)
+
+
+def resized(picture: Picture, *, height: int, width: int) -> Picture:
+    """The picture at another size, by Lanczos' windowed sinc over three lobes, antialiased; not rounded to bytes."""
+    if tuple(picture.shape[1:]) == (height, width):
+        return picture
+    planes = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.LANCZOS))
+        for plane in picture.detach().float().cpu().numpy()
+    ]
+    return torch.from_numpy(np.stack(planes)).to(picture)
+
+
+def find_pictures(path: str | Path) -> list[Path]:
+    """A file gives itself; a folder its picture files, by suffix and sorted, without hidden files and subfolders.
+
+    Raises:
+        ImageError: no such path, or a folder without pictures.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ImageError(f"{path}: no such file or folder; check the name")
+    found = [item for item in path.iterdir() if item.suffix.lower() in PICTURE_SUFFIXES]
+    found = sorted(item for item in found if item.is_file() and not item.name.startswith("."))
+    if not found:
+        known = ", ".join(PICTURE_SUFFIXES)
+        raise ImageError(f"{path}: a folder without pictures; expected files named {known}")
+    return found
+
+
+def _decode(path: Path) -> Bytes:
+    """The upright RGB bytes of a file that is there."""
+    Image.init()
+    too_large = f"{path}: more than {MAX_PIXELS // 1_000_000} million pixels; make the picture smaller first"
+    try:
+        image = Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
+    except Image.DecompressionBombError as error:
+        raise ImageError(too_large) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: not a picture; give a jpg, png, webp, tiff, bmp or gif file") from error
+    except _DAMAGE as error:
+        raise ImageError(f"{path}: cannot be opened ({_reason(error)}); get the file again") from error
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageError(too_large)
+        try:
+            image.load()
+            return _flat(ImageOps.exif_transpose(image), path)
+        except _DAMAGE as error:
+            raise ImageError(f"{path}: a damaged or cut-off picture ({_reason(error)}); get the file again") from error
+
+
+def _flat(image: Image.Image, path: Path) -> Bytes:
+    """RGB bytes of any kind of image; transparency is laid over white."""
+    if image.mode.startswith("I"):
+        image = _eight_bits(image, path)
+    elif image.mode == "F":
+        raise ImageError(f"{path}: floating-point values, whose white is unknown; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+    return np.array(image.convert("RGB"))
+
+
+def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    """Grey of 16 bits in 8: Pillow's own conversion clips everything above 255 to white."""
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError(f"{path}: grey values from {values.min()} to {values.max()}; save it with 8 or 16 bits")
+    grey = ((values + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey)
+
+
+def _reason(error: BaseException) -> str:
+    """The error's words in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

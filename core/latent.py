@@ -1,0 +1,167 @@
+"""The one value that crosses every wall: codes in W+, optional noise maps, and where they came from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wplus.core.errors import LatentError
+from wplus.core.shapes import Ws
+from wplus.core.tensorfile import read_tensors, write_tensors
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where codes came from: which generator renders them, and how they were found."""
+
+    generator: str
+    """The generator's name in the catalogue, or its file's name."""
+    fingerprint: str
+    """Hash of the generator's weights; latents of different fingerprints do not mix."""
+    resolution: int
+    w_radius: float | None = None
+    """Root mean square distance of the generator's mapped codes from their mean."""
+    space: str = "W+"
+    crop: Mapping[str, Any] | None = None
+    """The alignment of the photograph (`Alignment.to_json`), to paste the picture back."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
+    edit: str | None = None
+    """What was done to the codes after they were found."""
+    version: str = field(default_factory=lambda: version("wplus"))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Origin":
+        """Read what `dataclasses.asdict` wrote.
+
+        Raises:
+            LatentError: a field is missing or unknown.
+        """
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        missing = sorted({"generator", "fingerprint", "resolution"} - set(values))
+        if unknown or missing:
+            raise LatentError(f"the latent's origin has unknown fields {unknown} and lacks {missing}")
+        return cls(**values)
+
+
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """Codes of one or more pictures in W+, as values: an edit returns a new one.
+
+    Args:
+        ws: shape (batch, layers, w_dim); a code of W has equal rows.
+        noise: one map a synthesis layer, each (batch, 1, height, width), or None for the generator's own.
+        origin: where the codes came from, or None for bare codes.
+
+    Raises:
+        LatentError: `ws` is not of three dimensions, or holds a value that is not finite.
+    """
+
+    ws: Ws
+    noise: tuple[Tensor, ...] | None = None
+    origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        if self.ws.ndim != 3:
+            raise LatentError(f"codes have shape {tuple(self.ws.shape)}, expected (batch, layers, w_dim)")
+        if not bool(torch.isfinite(self.ws).all()):
+            raise LatentError("codes hold values that are not finite")
+
+    def __len__(self) -> int:
+        return self.ws.shape[0]
+
+    def __getitem__(self, index: int) -> "Latent":
+        """The code of one picture, as a latent of batch 1."""
+        row = slice(index, index + 1) if index >= 0 else slice(len(self) + index, len(self) + index + 1)
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        noise = None if self.noise is None else tuple(item[row] for item in self.noise)
+        return replace(self, ws=self.ws[row], noise=noise)
+
+    def edited(self, ws: Ws, *, edit: str) -> "Latent":
+        """The same origin with other codes; `edit` says in words what was done."""
+        origin = self.origin
+        if origin is not None:
+            done = edit if origin.edit is None else f"{origin.edit}; {edit}"
+            origin = replace(origin, space="W+", losses={}, edit=done)
+        return replace(self, ws=ws, origin=origin)
+
+    def to(self, device: torch.device | str) -> "Latent":
+        """The same latent on another device."""
+        noise = None if self.noise is None else tuple(item.to(device) for item in self.noise)
+        return replace(self, ws=self.ws.to(device), noise=noise)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file: `ws`, `noise.NN`, and the origin as JSON in the header; atomically.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        tensors = {"ws": self.ws}
+        tensors |= {f"noise.{index:02}": item for index, item in enumerate(self.noise or ())}
+        origin = None if self.origin is None else asdict(self.origin)
+        write_tensors(path, tensors, {"kind": "latent", "origin": origin})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Latent":
+        """Read what `save` wrote, on the CPU.
+
+        Raises:
+            LatentError: no such file, damaged, or not a latent.
+        """
+        tensors, header = read_tensors(path, error=LatentError, expected="a wplus latent")
+        if header.get("kind") != "latent" or "ws" not in tensors:
+            raise LatentError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a latent")
+        noise = tuple(tensors[name] for name in sorted(tensors) if name.startswith("noise."))
+        try:
+            origin = None if header.get("origin") is None else Origin.from_json(header["origin"])
+            return cls(tensors["ws"], noise or None, origin)
+        except LatentError as error:
+            raise LatentError(f"{path}: {error}") from error
+
+
+def join(latents: Sequence[Latent]) -> Latent:
+    """One latent of a batch from several of the same generator; what differs between their origins is left out.
+
+    Raises:
+        LatentError: latents of different generators or shapes, or some with noise and some without.
+    """
+    check_same(latents)
+    origins = [latent.origin for latent in latents if latent.origin is not None]
+    origin = origins[0] if origins else None
+    if len(latents) > 1 and origin is not None:
+        names = ("generator", "fingerprint", "resolution", "w_radius", "space")
+        origin = Origin(**{name: getattr(origin, name) for name in names})
+    noise = None
+    if latents[0].noise is not None:
+        maps = [latent.noise for latent in latents if latent.noise is not None]
+        noise = tuple(torch.cat(items) for items in zip(*maps, strict=True))
+    return Latent(torch.cat([latent.ws for latent in latents]), noise, origin)
+
+
+def check_same(latents: Sequence[Latent]) -> None:
+    """Latents that are to be combined must be of one generator and one shape.
+
+    Raises:
+        LatentError: they are not; the message names what differs.
+    """
+    first = latents[0]
+    for other in latents[1:]:
+        a, b = first.origin, other.origin
+        if a is not None and b is not None and a.fingerprint != b.fingerprint:
+            raise LatentError(
+                f"latents of different generators: {a.generator} ({a.fingerprint}) and {b.generator} ({b.fingerprint})"
+            )
+        if first.ws.shape[1:] != other.ws.shape[1:]:
+            raise LatentError(
+                f"latents of different shapes: {first.ws.shape[1]} layers of {first.ws.shape[2]}"
+                f" and {other.ws.shape[1]} layers of {other.ws.shape[2]}"
+            )
+        if (first.noise is None) != (other.noise is None):
+            raise LatentError("one latent carries noise maps and the other does not")

@@ -1,0 +1,28 @@
+"""The named tensor shapes of the project; tests check them at run time."""
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Images = Float[Tensor, "batch 3 height width"]
+"""RGB, values in [-1, 1] (nominal: a generator may overshoot)."""
+
+Picture = Float[Tensor, "3 height width"]
+"""One RGB image, values in [-1, 1]."""
+
+Mask = Float[Tensor, "height width"]
+"""Weights in [0, 1]."""
+
+Z = Float[Tensor, "batch z_dim"]
+"""Gaussian codes."""
+
+W = Float[Tensor, "batch w_dim"]
+"""Mapped codes, one vector an image."""
+
+Ws = Float[Tensor, "batch layers w_dim"]
+"""W+ codes, one vector a synthesis layer."""
+
+Losses = Float[Tensor, " batch"]
+"""One number an image."""
+
+Flags = Bool[Tensor, " batch"]
+"""One truth value an image."""

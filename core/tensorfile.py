@@ -1,0 +1,73 @@
+"""Safetensors files with one JSON header: the form of everything wplus writes, weights and latents alike."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from wplus.core.errors import WplusError
+from wplus.core.files import replacing
+
+KEY = "wplus"
+"""The metadata key under which the JSON header lies."""
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and header, atomically.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata={KEY: json.dumps(header, sort_keys=True)})
+
+
+def read_tensors(
+    path: str | Path, *, error: type[WplusError], expected: str
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and header; `error` is what to raise, `expected` what its message says was wanted.
+
+    Raises:
+        error: no such file, not safetensors, truncated, or without a header of ours.
+    """
+    header, names = _open(path, error=error, expected=expected)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in names}, header
+
+
+def read_header(path: str | Path, *, error: type[WplusError], expected: str) -> dict[str, Any]:
+    """Read the JSON header alone.
+
+    Raises:
+        error: as `read_tensors`.
+    """
+    return _open(path, error=error, expected=expected)[0]
+
+
+def _open(path: str | Path, *, error: type[WplusError], expected: str) -> tuple[dict[str, Any], list[str]]:
+    """The header and the tensors' names, or `error` in one line."""
+    if Path(path).is_dir():
+        raise error(f"{path}: is a folder, expected {expected}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            names = list(file.keys())
+        header = json.loads(metadata[KEY])
+    except FileNotFoundError:
+        raise error(f"{path}: no such file") from None
+    except OSError as reason:
+        raise error(f"{path}: cannot be read: {reason.strerror or reason}") from reason
+    except SafetensorError as reason:
+        raise error(f"{path}: not {expected}, or damaged: {reason}") from reason
+    except KeyError:
+        raise error(f"{path}: a safetensors file, but not {expected} (it has no '{KEY}' header)") from None
+    except ValueError as reason:
+        raise error(f"{path}: not {expected}: its header is no JSON") from reason
+    if not isinstance(header, dict):
+        raise error(f"{path}: not {expected}: its header is no JSON object")
+    return header, names

@@ -1,0 +1,29 @@
+"""Photographs to codes: objectives, spaces, starts, and the one descent loop."""
+
+from wplus.inversion.invert import Inversion, invert
+from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term, image2stylegan
+from wplus.inversion.optimise import Progress, Record, Settings, steps
+from wplus.inversion.spaces import SPACES, Space, W, WPlus
+from wplus.inversion.starts import Given, Mean, Random, Start
+
+__all__ = [
+    "SPACES",
+    "Given",
+    "Inversion",
+    "Mean",
+    "Objective",
+    "Perceptual",
+    "Pixel",
+    "Progress",
+    "Random",
+    "Record",
+    "Settings",
+    "Space",
+    "Start",
+    "Term",
+    "W",
+    "WPlus",
+    "image2stylegan",
+    "invert",
+    "steps",
+]

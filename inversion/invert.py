@@ -1,0 +1,129 @@
+"""A photograph's crop to the latent whose picture is nearest to it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from wplus.alignment import Crop
+from wplus.core.latent import Latent, join
+from wplus.inversion.objectives import Objective, image2stylegan
+from wplus.inversion.optimise import Progress, Record, Settings, steps
+from wplus.inversion.spaces import Space, WPlus
+from wplus.inversion.starts import Mean, Start
+from wplus.models import Generator, load_perceptual
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """What an inversion found.
+
+    Args:
+        latents: one a picture, the best it had, with origin.
+        history: total loss of every step, one tuple of floats a picture.
+        stopped: for each picture why its descent ended early, or None.
+        interrupted: whether Ctrl-C ended all.
+        progress: to go on from.
+        seconds: wall time of this run.
+    """
+
+    latents: tuple[Latent, ...]
+    history: tuple[tuple[float, ...], ...]
+    stopped: tuple[str | None, ...]
+    interrupted: bool
+    progress: Progress
+    seconds: float
+
+    @property
+    def latent(self) -> Latent:
+        """All codes as one latent; of a single picture with its whole origin."""
+        return join(self.latents)
+
+
+def invert(
+    generator: Generator,
+    crop: Crop | Sequence[Crop],
+    *,
+    objective: Objective | None = None,
+    space: Space = WPlus(),  # noqa: B008  (frozen values)
+    start: Start = Mean(),  # noqa: B008
+    settings: Settings = Settings(),  # noqa: B008
+    resume: Progress | None = None,
+    watch: Callable[[Record], None] = lambda record: None,
+) -> Inversion:
+    """Find the codes that render `crop` (Image2StyleGAN).
+
+    Args:
+        generator: frozen.
+        crop: one crop, or several that are descended together with the results that each would have alone.
+        objective: what is minimised; by default Image2StyleGAN's, with the perceptual network that the
+            generator's card names.
+        space, start, settings: what moves, from where, and how.
+        resume: `progress` of an earlier inversion with the same arguments.
+        watch: is shown every record as it comes.
+
+    Returns:
+        The best codes; Ctrl-C ends the descent and keeps them too.
+
+    Raises:
+        ValueError: no crops, or crops of another size than the generator's pictures.
+        WeightsError: the perceptual network's weights are missing.
+    """
+    crops = [crop] if isinstance(crop, Crop) else list(crop)
+    sizes = {tuple(item.picture.shape[1:]) for item in crops}
+    if sizes != {(generator.resolution, generator.resolution)}:
+        raise ValueError(f"crops have sizes {sorted(sizes)}, expected {generator.resolution} px square")
+    target = torch.stack([item.picture for item in crops]).to(generator.device)
+    if objective is None:
+        objective = image2stylegan(load_perceptual(generator.card.perceptual).to(generator.device))
+    began = time.monotonic()
+    totals: list[torch.Tensor] = []
+    record: Record | None = None
+    interrupted = False
+    try:
+        for record in steps(generator, target, objective, space=space, start=start, settings=settings, resume=resume):
+            totals.append(record.total)
+            watch(record)
+    except KeyboardInterrupt:
+        if record is None:
+            raise
+        interrupted = True
+    assert record is not None
+    described = asdict(settings) | {
+        "space": space.name,
+        "start": start.name,
+        "objective": objective.to_json(),
+        "steps_done": record.step,
+        "torch": torch.__version__,
+    }
+    progress = record.progress
+    latents = tuple(
+        Latent(
+            progress.best_ws[index : index + 1].cpu(),
+            origin=generator.origin(
+                space=space.name,
+                crop=item.alignment.to_json(),
+                settings=described,
+                seed=settings.seed,
+                losses={name: float(loss[index]) for name, loss in progress.best_losses.items()},
+            ),
+        )
+        for index, item in enumerate(crops)
+    )
+    return Inversion(
+        latents,
+        tuple(zip(*torch.stack(totals).tolist(), strict=True)),
+        tuple(_reason(record, index) for index in range(len(crops))),
+        interrupted,
+        progress,
+        time.monotonic() - began,
+    )
+
+
+def _reason(record: Record, index: int) -> str | None:
+    """Why a picture's descent ended early."""
+    if bool(record.progress.alive[index]):
+        return None
+    kind = "diverged" if bool(torch.isfinite(record.total[index])) else "is not finite"
+    return f"its loss {kind}; the best codes before that are kept"

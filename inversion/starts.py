@@ -1,0 +1,64 @@
+"""Where an inversion begins (Image2StyleGAN section 3.3)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from wplus.core.latent import Latent
+from wplus.core.shapes import Ws
+from wplus.models import Generator
+
+
+class Start(Protocol):
+    """A first guess."""
+
+    @property
+    def name(self) -> str:
+        """Its name in a latent's origin."""
+
+    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
+        """W+ codes for `count` pictures; each is what a picture alone would get."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of 10,000 mapped codes, the paper's choice for faces."""
+
+    samples: int = 10_000
+    name: str = "mean"
+
+    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
+        mean = generator.mapped(self.samples).mean(dim=0)
+        return mean.expand(count, generator.layers, -1).clone()
+
+
+@dataclass(frozen=True)
+class Random:
+    """Every number uniform in [-1, 1], the paper's choice for other classes."""
+
+    name: str = "random"
+
+    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
+        draws = torch.rand(generator.layers, generator.w_dim, generator=torch.Generator().manual_seed(seed))
+        return (draws * 2 - 1).to(generator.device).expand(count, -1, -1).clone()
+
+
+@dataclass(frozen=True)
+class Given:
+    """A latent found before."""
+
+    latent: Latent
+    name: str = "given"
+
+    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
+        """The latent's codes.
+
+        Raises:
+            LatentError: it belongs to another generator.
+            ValueError: it holds neither one code nor `count`.
+        """
+        generator.check(self.latent)
+        if len(self.latent) not in (1, count):
+            raise ValueError(f"the starting latent holds {len(self.latent)} codes for {count} pictures")
+        return self.latent.ws.to(generator.device).expand(count, -1, -1).clone()

@@ -1,0 +1,76 @@
+"""Training pictures in memory: a folder of pictures, or of tar files with pictures, at one resolution."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from wplus.core.errors import TrainingError
+from wplus.core.shapes import Images
+
+SUFFIXES = {".webp", ".png", ".jpg", ".jpeg"}
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Pictures as bytes, (count, 3, resolution, resolution): a float copy would take four times the memory."""
+
+    stored: Tensor
+
+    def __len__(self) -> int:
+        return self.stored.shape[0]
+
+    def batch(self, indices: Tensor, *, flips: Tensor | None = None) -> Images:
+        """Pictures in [-1, 1]; where `flips` is true, mirrored."""
+        images = self.stored[indices].float() / 127.5 - 1
+        return images if flips is None else torch.where(flips[:, None, None, None], images.flip(3), images)
+
+    def split(self, held_out: int) -> tuple["Faces", "Faces"]:
+        """Two parts: for training, and `held_out` spread evenly over the whole."""
+        chosen = torch.zeros(len(self), dtype=torch.bool)
+        chosen[torch.linspace(0, len(self) - 1, held_out).long()] = True
+        return Faces(self.stored[~chosen]), Faces(self.stored[chosen])
+
+
+def load_faces(folder: str | Path, *, resolution: int) -> Faces:
+    """Read every picture below `folder`, also in its tar files, reduced to `resolution` (square crops expected).
+
+    Raises:
+        TrainingError: no folder, fewer than 100 pictures, or one that is smaller than `resolution`.
+    """
+    if not Path(folder).is_dir():
+        raise TrainingError(f"{folder}: no such folder")
+    arrays = []
+    for name, data in _files(Path(folder)):
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                image = picture.convert("RGB")
+        except OSError as error:
+            raise TrainingError(f"{name}: not a picture, or damaged: {error}") from error
+        if min(image.size) < resolution or image.width != image.height:
+            raise TrainingError(f"{name}: {image.width}x{image.height}, expected a square of {resolution} px or more")
+        if image.width != resolution:
+            image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
+        arrays.append(np.asarray(image))
+    if len(arrays) < 100:
+        raise TrainingError(f"{folder}: {len(arrays)} pictures found, training needs at least 100")
+    return Faces(torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous())
+
+
+def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and contents, in sorted order, so that a run can be repeated."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".tar":
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    file = archive.extractfile(member) if Path(member.name).suffix in SUFFIXES else None
+                    if file is not None:
+                        yield f"{path}:{member.name}", file.read()
+        elif path.suffix.lower() in SUFFIXES:
+            yield str(path), path.read_bytes()

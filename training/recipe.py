@@ -1,0 +1,267 @@
+"""How a small face generator is trained in hours without a GPU: a variational warm start, then an adversary.
+
+Phase 1 trains encoder -> w -> generator as a variational autoencoder. The switch makes the mapping network an
+exact Gaussian sampler of the encoded codes. Phase 2 goes on with half of each batch reconstructed and half
+sampled, both judged by hinge heads on frozen features (Sauer et al. 2021, "Projected GANs converge faster").
+"""
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wplus.core.shapes import Images, W
+from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
+from wplus.training.faces import Faces
+from wplus.training.networks import Discriminator, Encoder
+
+ENCODER_RATE = 0.25
+"""The encoder's learning rate relative to the generator's, whose weights are kept at unit scale."""
+
+FEATURE_SIZE = 96
+"""Side in pixels at which the frozen network sees pictures."""
+
+
+def _knob(default: Any, text: str) -> Any:
+    """A field that the command line shows with `text`."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run; stored in the trained file's header.
+
+    Raises:
+        ValueError: sizes or counts that make no sense.
+    """
+
+    resolution: int = _knob(64, "Side of the pictures in px.")
+    channels: tuple[int, ...] = (256, 256, 128, 64, 32)
+    w_dim: int = _knob(256, "Dimension of Z and W.")
+    mapping_layers: int = _knob(4, "Depth of the mapping network.")
+    batch: int = _knob(32, "Pictures a step.")
+    warm_images: int = _knob(56_000, "Pictures seen in the variational phase.")
+    images: int = _knob(220_000, "Pictures seen in all.")
+    warm_rate: float = _knob(4e-3, "Learning rate of the variational phase.")
+    generator_rate: float = _knob(7e-4, "The generator's learning rate when the adversary comes.")
+    final_rate: float = _knob(1e-4, "The rate that it falls to.")
+    discriminator_rate: float = _knob(1e-4, "The discriminator's learning rate.")
+    adversary: float = _knob(0.7, "Norm of the adversarial gradient relative to that of the reconstruction.")
+    pixel: float = _knob(2.0, "Weight of the squared error of pixels.")
+    feature: float = _knob(0.05, "Weight of the squared distance of features.")
+    divergence: float = _knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
+    half_life: int = _knob(10_000, "Pictures after which a weight counts half in the average that ships.")
+    seed: int = _knob(0, "Seed of all draws.")
+
+    def __post_init__(self) -> None:
+        if 4 << (len(self.channels) - 1) != self.resolution:
+            raise ValueError(
+                f"{len(self.channels)} widths make {4 << (len(self.channels) - 1)} px, not {self.resolution}"
+            )
+        if self.batch < 4 or self.batch % 2 or not 0 < self.warm_images < self.images:
+            raise ValueError("batch must be even and at least 4, and 0 < warm_images < images")
+
+
+class Run(nn.Module):
+    """The state of a training run: networks, their averages, optimisers and the count of images seen."""
+
+    def __init__(self, recipe: Recipe, faces: Faces, *, trunk: SqueezeNetLevels, device: str = "cpu") -> None:
+        super().__init__()
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.faces, self.device = recipe, faces, device
+        config = StyleGAN2Config(recipe.channels, recipe.w_dim, recipe.w_dim, recipe.mapping_layers)
+        self.generator = StyleGAN2(config)
+        with torch.no_grad():
+            for block in self.generator.synthesis.blocks:
+                block.torgb.weight.mul_(0.1)
+        self.encoder = Encoder(recipe.resolution, recipe.w_dim)
+        self.discriminator = Discriminator()
+        self.to(device).to(memory_format=torch.channels_last)
+        self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
+        self.encoder_ema = copy.deepcopy(self.encoder).requires_grad_(False)
+        self.register_buffer("offset", torch.zeros(recipe.w_dim, device=device))
+        self.register_buffer(
+            "norms", torch.zeros(2, device=device)
+        )  # running gradient norms: reconstruction, adversary
+        self.offset: Tensor
+        self.norms: Tensor
+        self._trunk = (trunk.to(device),)  # in a tuple: frozen and large, no part of a checkpoint
+        self.seen = 0
+        self.optimisers = self._warm_optimisers()
+        with torch.no_grad():
+            levels = self.levels(faces.batch(torch.linspace(0, len(faces) - 1, 256).long()).to(device))
+        # half the channel's own scale and half the level's: dead channels would blow up on their own
+        self.scales = [0.5 * (x.float().std(dim=(0, 2, 3), keepdim=True) + x.float().std()) for x in levels]
+
+    @property
+    def warm(self) -> bool:
+        """Whether the run is still in its variational phase."""
+        return self.seen < self.recipe.warm_images
+
+    def resume(self, seen: int) -> None:
+        """Take up the phase that `seen` images belong to; the weights are the caller's to load."""
+        self.seen = seen
+        self.optimisers = self._warm_optimisers() if self.warm else self._adversarial_optimisers()
+
+    def levels(self, images: Images) -> list[Tensor]:
+        """Frozen features of pictures."""
+        size = (FEATURE_SIZE, FEATURE_SIZE)
+        return self._trunk[0](functional.interpolate(images, size=size, mode="bilinear", antialias=False))
+
+    def step(self) -> dict[str, float]:
+        """One batch; returns the losses by name."""
+        recipe = self.recipe
+        torch.manual_seed(recipe.seed * 1_000_003 + self.seen)  # a resumed run draws what an unbroken one would
+        real = self.faces.batch(
+            torch.randint(len(self.faces), (recipe.batch,)), flips=torch.rand(recipe.batch) < 0.5
+        ).to(self.device, memory_format=torch.channels_last)
+        was_warm = self.warm
+        losses = self._warm_step(real) if was_warm else self._adversarial_step(real)
+        self.seen += recipe.batch
+        self._average()
+        if was_warm and not self.warm:
+            self._switch()
+        return losses
+
+    def _warm_optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        rate = self.recipe.warm_rate
+        return {
+            "warm": torch.optim.Adam(self.generator.synthesis.parameters(), lr=rate, betas=(0.9, 0.99)),
+            "encoder": torch.optim.Adam(self.encoder.parameters(), lr=rate * ENCODER_RATE, betas=(0.9, 0.99)),
+        }
+
+    def _adversarial_optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        recipe = self.recipe
+        heads = [weight for weight in self.discriminator.parameters() if weight.requires_grad]
+        return {
+            "generator": torch.optim.Adam(self.generator.parameters(), lr=recipe.generator_rate, betas=(0.0, 0.99)),
+            "encoder": torch.optim.Adam(self.encoder.parameters(), lr=recipe.generator_rate, betas=(0.9, 0.99)),
+            "discriminator": torch.optim.Adam(heads, lr=recipe.discriminator_rate, betas=(0.0, 0.99)),
+        }
+
+    def _render(self, w: W) -> Images:
+        ws = w[:, None].expand(-1, self.generator.config.layers, -1)
+        return self.generator.synthesis(ws, noise="random", dtype=torch.bfloat16)
+
+    def _encode(self, real: Images) -> tuple[W, Tensor]:
+        """A drawn code for every picture, and its divergence from the unit Gaussian in nats."""
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            mean, log_variance = self.encoder(real)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+        return mean + (0.5 * log_variance).exp() * torch.randn_like(mean) + self.offset, divergence
+
+    def _distance(self, ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
+        """Squared distance of standardised features, summed over levels."""
+        pairs = zip(ours, theirs, self.scales, strict=True)
+        return torch.stack([((a.float() - b.float()) / scale).square().mean() for a, b, scale in pairs]).sum()
+
+    def _warm_step(self, real: Images) -> dict[str, float]:
+        recipe = self.recipe
+        fraction = self.seen / recipe.warm_images
+        rate = recipe.warm_rate * min(1.0, 0.1 + fraction * 20) * (1.0 if fraction < 0.7 else 1 / 3)
+        w, divergence = self._encode(real)
+        fake = self._render(w)
+        with torch.no_grad():
+            theirs = self.levels(real)
+        pixel = (fake - real).square().mean()
+        feature = self._distance(self.levels(fake), theirs)
+        loss = recipe.pixel * pixel + recipe.feature * feature + recipe.divergence * divergence.mean()
+        self._descend(loss, {"warm": rate, "encoder": rate * ENCODER_RATE})
+        return {"pixel": pixel.item(), "feature": feature.item(), "divergence": divergence.mean().item()}
+
+    def _adversarial_step(self, real: Images) -> dict[str, float]:
+        recipe = self.recipe
+        half = recipe.batch // 2
+        encoded, divergence = self._encode(real[:half])
+        sampled = self.generator.mapping(torch.randn(half, recipe.w_dim, device=self.device))
+        fake = self._render(torch.cat([encoded, sampled]))
+        leaf = fake.detach().requires_grad_(True)  # features of it serve both players
+        ours = self.levels(leaf)
+        with torch.no_grad():
+            theirs = self.levels(real)
+
+        reals, fakes = self._judge(real, theirs), self._judge(leaf.detach(), [x.detach() for x in ours])
+        hinge = torch.stack([(1 - r).relu().mean() + (1 + f).relu().mean() for r, f in zip(reals, fakes, strict=True)])
+        self._descend(hinge.mean(), {"discriminator": recipe.discriminator_rate})
+
+        pixel = (leaf[:half] - real[:half]).square().mean()
+        feature = self._distance([x[:half] for x in ours], [x[:half] for x in theirs])
+        pull = torch.autograd.grad(recipe.pixel * pixel + recipe.feature * feature, leaf, retain_graph=True)[0]
+        fooled = -torch.stack([logits.mean() for logits in self._judge(leaf, ours)]).mean()
+        push = torch.autograd.grad(fooled, leaf)[0]
+        norms = torch.stack([pull.norm(), push.norm()])
+        self.norms = norms if not self.norms.any() else self.norms.lerp(norms, 0.01)
+        gradient = pull + push * (recipe.adversary * self.norms[0] / self.norms[1])
+
+        done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
+        fall = 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
+        rate = recipe.final_rate + (recipe.generator_rate - recipe.final_rate) * fall
+        # the picture's gradient is known, so its product with the picture is a loss that has it
+        loss = (fake * gradient).sum() + recipe.divergence * divergence.mean()
+        self._descend(loss, {"generator": rate, "encoder": rate * ENCODER_RATE})
+        return {"pixel": pixel.item(), "feature": feature.item(), "divergence": divergence.mean().item(),
+                "hinge": hinge.mean().item(), "fooled": fooled.item()}  # fmt: skip
+
+    def _judge(self, images: Images, levels: list[Tensor]) -> list[Tensor]:
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            return self.discriminator(images, levels)
+
+    def _descend(self, loss: Tensor, rates: dict[str, float]) -> None:
+        """One step of the named optimisers at the given learning rates."""
+        for name, rate in rates.items():
+            self.optimisers[name].param_groups[0]["lr"] = rate
+            self.optimisers[name].zero_grad()
+        loss.backward()
+        for name in rates:
+            self.optimisers[name].step()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Follow the weights with a half-life that is short while little has been seen."""
+        life = min(self.recipe.half_life, max(self.seen * 0.05, 1))
+        decay = 0.5 ** (self.recipe.batch / life)
+        pairs = ((self.generator, self.generator_ema), (self.encoder, self.encoder_ema))
+        for network, average in pairs:
+            for new, old in zip(network.parameters(), average.parameters(), strict=True):
+                old.lerp_(new, 1 - decay)
+
+    @torch.no_grad()
+    def _switch(self) -> None:
+        """Make the mapping network sample the encoded codes exactly, and start the adversary.
+
+        With all units shifted into the linear range of the leaky ReLU, mapping(z) = L z + mean + offset, where
+        L L^T is the covariance of the codes. Style biases take the offset back.
+        """
+        mean, root = self._code_statistics(self.encoder)
+        self.offset.copy_(3 * root.square().sum(dim=1).sqrt() - mean.clamp(max=0))
+        for network, encoder in ((self.generator, self.encoder), (self.generator_ema, self.encoder_ema)):
+            mean, root = self._code_statistics(encoder)
+            for index, layer in enumerate(network.mapping.stack):
+                size = layer.weight.shape[1]
+                matrix = root if index == 0 else torch.eye(size, device=root.device)
+                # divided by the leaky ReLU's gain, and by the scale that the layer applies when used
+                layer.weight.copy_(matrix / math.sqrt(2) * math.sqrt(size) / layer.rate)
+                layer.bias.copy_((mean + self.offset) / math.sqrt(2) / layer.rate if index == 0 else torch.zeros(size))
+            network.mapping.w_avg.copy_(mean + self.offset)
+            for affine in network.synthesis.affines:
+                affine.bias.sub_(affine.weight @ self.offset / math.sqrt(self.offset.numel()))
+        self.optimisers = self._adversarial_optimisers()
+
+    def _code_statistics(self, encoder: Encoder) -> tuple[W, Tensor]:
+        """Mean (w_dim,) and the root of the covariance (w_dim, w_dim) of drawn codes of the training faces."""
+        count = min(len(self.faces), 8192)
+        codes, noise = [], torch.zeros(self.recipe.w_dim, device=self.device)
+        for indices in torch.linspace(0, len(self.faces) - 1, count).long().split(256):
+            mean, log_variance = encoder(self.faces.batch(indices).to(self.device))
+            codes.append(mean)
+            noise += log_variance.exp().sum(dim=0) / count
+        stacked = torch.cat(codes).double()
+        covariance = stacked.T.cov() + torch.diag(noise.double())
+        values, vectors = torch.linalg.eigh(covariance)
+        root = vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
+        return stacked.mean(dim=0).float(), root.float()
