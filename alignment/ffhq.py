@@ -17,7 +17,7 @@ from wplus.alignment.landmarks import Face, Photo, detect
 from wplus.alignment.warp import Array, cut, side
 from wplus.core.errors import FaceError
 from wplus.core.images import from_bytes, read_photo, resized, to_bytes
-from wplus.core.shapes import Picture
+from wplus.core.shapes import Picture, Resized
 
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -227,7 +227,7 @@ def _chosen(faces: list[Face], index: int, name: str) -> Face:
     return faces[index]
 
 
-def _padded(picture: Picture, layout: Layout) -> Picture:
+def _padded(picture: Picture, layout: Layout) -> Resized:
     """Reflected beyond its border, there blurred, and further out faded to its median colour."""
     left, top, right, bottom = layout.pad
     pixels = to_bytes(picture).astype(np.float32)

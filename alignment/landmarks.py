@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ import torch
 from wplus.alignment.warp import Array, apply, cut, inverse, square, to_picture, warp
 from wplus.core.errors import WeightsError
 from wplus.core.images import read_photo, resized, to_bytes
-from wplus.core.shapes import Picture
+from wplus.core.shapes import Picture, Resized
 
 Photo = str | Path | Picture
 """A photograph's file, or its upright picture."""
@@ -74,6 +74,7 @@ class Face:
         return math.degrees(math.atan2(y, x))
 
 
+@runtime_checkable
 class LandmarkDetector(Protocol):
     """Finds the faces of a picture that stand about upright and are not very small."""
 
@@ -169,7 +170,7 @@ def _looks(picture: Picture, detector: LandmarkDetector) -> Iterator[list[Face]]
     yield found
 
 
-def _view(picture: Picture, scale: float) -> tuple[Picture, Array]:
+def _view(picture: Picture, scale: float) -> tuple[Resized, Array]:
     """The photograph at another scale, and the matrix (2, 3) from its pixels back to the photograph's."""
     height, width = picture.shape[1:]
     after = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -177,7 +178,7 @@ def _view(picture: Picture, scale: float) -> tuple[Picture, Array]:
     return resized(picture, height=after[1], width=after[0]), np.column_stack([np.diag(ratio), ratio / 2 - 0.5])
 
 
-def _turned(view: Picture, degrees: float) -> tuple[Picture, Array]:
+def _turned(view: Picture, degrees: float) -> tuple[Resized, Array]:
     """The whole view turned counterclockwise into a grey square, and the matrix (2, 3) back to the view's pixels."""
     height, width = view.shape[1:]
     angle = math.radians(degrees)

@@ -10,9 +10,9 @@ import torch
 
 from wplus.alignment.ffhq import Alignment, Crop, Layout, check_photo
 from wplus.alignment.landmarks import Photo
-from wplus.alignment.warp import Array, apply, inverse, reduced, scaled, side, to_picture, warp
+from wplus.alignment.warp import Array, inverse, reduced, scaled, side, to_picture, warp
 from wplus.core.images import read_photo, resized
-from wplus.core.shapes import Mask, Picture
+from wplus.core.shapes import Mask, Picture, Resized
 
 FEATHER = 0.1
 """Part of the crop's side over which it fades into the photograph."""
@@ -20,7 +20,7 @@ FEATHER = 0.1
 _FINE = 1500  # px of the face's square up to which twice the photograph's resolution is worth its memory
 
 
-def restore(photo: Photo, crop: Crop | Picture, alignment: Alignment | None = None) -> Picture:
+def restore(photo: Photo, crop: Crop | Resized, alignment: Alignment | None = None) -> Picture:
     """The photograph with a crop, edited or not, put back where it was cut out.
 
     Outside the crop's square the result is the photograph, bit for bit; inside, the crop fades in over `FEATHER` of its
@@ -64,7 +64,7 @@ def _region(quad: Array, photo: tuple[int, int]) -> tuple[int, int, int, int]:
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def _placed(face: Picture, quad: Array, *, height: int, width: int) -> Picture:
+def _placed(face: Picture, quad: Array, *, height: int, width: int) -> Resized:
     """The crop as it looks in a region of the photograph, antialiased; beyond the quad its edge is repeated."""
     length = side(quad)
     fine = 2 if length <= _FINE else 1
@@ -78,9 +78,10 @@ def _placed(face: Picture, quad: Array, *, height: int, width: int) -> Picture:
 def _mask(layout: Layout, quad: Array, region: tuple[int, int, int, int], photo: tuple[int, int]) -> Mask:
     """Weights of the crop in a region of the photograph: 1 inside, 0 at the quad's sides and in blurred padding."""
     x, y = np.arange(region[0], region[2], dtype=np.float64), np.arange(region[1], region[3], dtype=np.float64)
-    points = np.stack(np.meshgrid(x, y), axis=-1)  # (height, width, 2)
-    within = apply(inverse(to_picture(quad, size=1)), points.reshape(-1, 2)).reshape(points.shape) + 0.5
-    weights = _smooth(np.minimum(within, 1 - within) / FEATHER).prod(axis=-1)
+    weights = np.ones((len(y), len(x)))
+    for along_x, along_y, start in inverse(to_picture(quad, size=1)):  # the part of the way across, then down
+        from_middle = np.abs(along_x * x + (along_y * y + start)[:, None])
+        weights *= _smooth((0.5 - from_middle) / FEATHER)
     if any(layout.pad):
         ratio = np.array(layout.shrunk) / np.array(photo)
         fade = layout.fade((x + 0.5) * ratio[0] - 0.5, (y + 0.5) * ratio[1] - 0.5)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from kornia.geometry.transform import warp_affine
 
 from wplus.core.images import resized
-from wplus.core.shapes import Picture
+from wplus.core.shapes import Picture, Resized
 
 Array = npt.NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def scaled(quad: Array, *, before: tuple[int, int], after: tuple[int, int]) -> A
     return moved
 
 
-def warp(picture: Picture, matrix: Array, *, height: int, width: int, outside: str = "border") -> Picture:
+def warp(picture: Picture, matrix: Array, *, height: int, width: int, outside: str = "border") -> Resized:
     """Bilinear samples of `picture` moved by `matrix` (2, 3), from its pixels to those of the result.
 
     Args:
@@ -69,10 +69,11 @@ def warp(picture: Picture, matrix: Array, *, height: int, width: int, outside: s
     return warp_affine(picture[None], to_result[None], (height, width), padding_mode=outside, align_corners=True)[0]
 
 
-def cut(picture: Picture, quad: Array, *, size: int, outside: str = "border") -> Picture:
+def cut(picture: Picture, quad: Array, *, size: int, outside: str = "border") -> Resized:
     """The square of a quad as a picture of `size` pixels a side, antialiased."""
     ratio = side(quad) / size
     if ratio > OVERSAMPLING:
+        picture, quad = _about(picture, quad, margin=4 * ratio)  # the sinc's reach; the rest would be resized in vain
         height, width = picture.shape[1:]
         after = (math.ceil(width * OVERSAMPLING / ratio), math.ceil(height * OVERSAMPLING / ratio))
         quad = scaled(quad, before=(width, height), after=after)
@@ -83,7 +84,15 @@ def cut(picture: Picture, quad: Array, *, size: int, outside: str = "border") ->
     return reduced(warp(picture, there, height=fine, width=fine, outside=outside), height=size, width=size)
 
 
-def reduced(picture: Picture, *, height: int, width: int) -> Picture:
+def _about(picture: Picture, quad: Array, *, margin: float) -> tuple[Resized, Array]:
+    """The part of the picture that holds the quad and a margin, and the quad in its pixels."""
+    limits = np.array(picture.shape[:0:-1])
+    low = np.clip(np.floor(quad.min(0) - margin), 0, limits - 1).astype(int)
+    high = np.clip(np.ceil(quad.max(0) + margin), low + 1, limits).astype(int)
+    return picture[:, low[1] : high[1], low[0] : high[0]], quad - low
+
+
+def reduced(picture: Picture, *, height: int, width: int) -> Resized:
     """The picture at a smaller size, antialiased, on the picture's device."""
     if tuple(picture.shape[1:]) == (height, width):
         return picture

@@ -102,7 +102,7 @@ def run(
             manifest.skip(job)
     for job, outcome in work(todo):
         manifest.add(job.source, outcome, key=job.key)
-        if outcome.status == "done" or total > 1:  # a single photograph that fails leaves nothing behind
+        if outcome.status != "failed" or total > 1:  # a single photograph that fails leaves nothing behind
             manifest.write()
         if outcome.status == "interrupted":
             raise KeyboardInterrupt

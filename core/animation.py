@@ -12,13 +12,13 @@ from torch.nn import functional
 from wplus.core.errors import OutputError
 from wplus.core.files import replacing
 from wplus.core.images import to_bytes, write_picture
-from wplus.core.shapes import Images, Picture
+from wplus.core.shapes import Images, Picture, Resized, ResizedImages
 
 SHOWN_SIZE = 256
 """Smaller frames are enlarged in animations and strips, so that one sees something."""
 
 
-def shown(images: Images) -> Images:
+def shown(images: Images) -> ResizedImages:
     """Pictures enlarged to at least `SHOWN_SIZE` pixels by a whole factor, bicubic."""
     factor = -(-SHOWN_SIZE // max(images.shape[2:]))
     if factor <= 1:
@@ -26,12 +26,12 @@ def shown(images: Images) -> Images:
     return functional.interpolate(images, scale_factor=factor, mode="bicubic").clamp(-1, 1)
 
 
-def strip(images: Images) -> Picture:
+def strip(images: Images) -> Resized:
     """Pictures side by side."""
     return torch.cat(list(images), dim=2)
 
 
-def sheet(images: Images, *, columns: int) -> Picture:
+def sheet(images: Images, *, columns: int) -> Resized:
     """Pictures in rows of `columns`; a last row that is not full is filled with white."""
     rows = [list(part) for part in images.split(columns)]
     rows[-1] += [torch.ones_like(images[0])] * (columns - len(rows[-1]))

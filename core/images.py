@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from wplus.core.errors import ImageError, OutputError
 from wplus.core.files import replacing
-from wplus.core.shapes import Picture
+from wplus.core.shapes import Picture, Resized
 
 MAX_PIXELS = 120_000_000
 """A larger picture is refused from its header, before memory is spent on it."""
@@ -98,7 +98,7 @@ def from_bytes(array: Bytes) -> Picture:
     return planes.float().div_(127.5).sub_(1)
 
 
-def resized(picture: Picture, *, height: int, width: int) -> Picture:
+def resized(picture: Picture, *, height: int, width: int) -> Resized:
     """The picture at another size, by Lanczos' windowed sinc over three lobes, antialiased; not rounded to bytes."""
     if tuple(picture.shape[1:]) == (height, width):
         return picture

@@ -9,6 +9,12 @@ Images = Float[Tensor, "batch 3 height width"]
 Picture = Float[Tensor, "3 height width"]
 """One RGB image, values in [-1, 1]."""
 
+Resized = Float[Tensor, "3 new_height new_width"]
+"""A `Picture` of another size than the one beside it in a signature."""
+
+ResizedImages = Float[Tensor, "batch 3 new_height new_width"]
+"""`Images` of another size than those beside them in a signature."""
+
 Mask = Float[Tensor, "height width"]
 """Weights in [0, 1]."""
 

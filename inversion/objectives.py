@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from wplus.core.shapes import Images, Losses
 from wplus.models import IMAGE2STYLEGAN_TAPS, VGG
@@ -11,6 +11,7 @@ Comparison = Callable[[Images], Losses]
 """Pictures to one loss an image, against a target that was fixed before."""
 
 
+@runtime_checkable
 class Term(Protocol):
     """One term of an objective."""
 

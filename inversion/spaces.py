@@ -1,13 +1,14 @@
 """What an inversion moves: the whole of W+, or one vector of W for all layers (Image2StyleGAN section 3.2)."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from wplus.core.shapes import Ws
 
 
+@runtime_checkable
 class Space(Protocol):
     """A parametrisation of W+."""
 

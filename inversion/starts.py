@@ -1,7 +1,7 @@
 """Where an inversion begins (Image2StyleGAN section 3.3)."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -10,6 +10,7 @@ from wplus.core.shapes import Ws
 from wplus.models import Generator
 
 
+@runtime_checkable
 class Start(Protocol):
     """A first guess."""
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from wplus.alignment import Face, detect
 from wplus.core.errors import WeightsError
 from wplus.core.images import to_bytes
-from wplus.core.shapes import Picture
+from wplus.core.shapes import Picture, Resized
 
 SAME_PERSON = 0.6
 """dlib's threshold: a smaller distance is taken for the same person."""
@@ -31,7 +31,7 @@ def identity(picture: Picture) -> np.ndarray | None:
     return _describe(shown, faces[0]) if faces else None
 
 
-def identity_distance(a: Picture, b: Picture) -> float | None:
+def identity_distance(a: Picture, b: Resized) -> float | None:
     """Euclidean distance of two pictures' descriptors, 0 to about 1.2; None where either shows no face."""
     first, second = identity(a), identity(b)
     if first is None or second is None:
@@ -39,7 +39,7 @@ def identity_distance(a: Picture, b: Picture) -> float | None:
     return float(np.linalg.norm(first - second))
 
 
-def enlarged(picture: Picture) -> Picture:
+def enlarged(picture: Picture) -> Resized:
     """A picture of at least `SEEN_SIZE` pixels a side, by bicubic interpolation."""
     shorter = min(picture.shape[1:])
     if shorter >= SEEN_SIZE:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 import torchvision
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ class SqueezeNetLevels(nn.Module):
         network = torchvision.models.squeezenet1_1()
         try:
             network.load_state_dict(load_file(path) if path is not None else weights.get_state_dict(check_hash=True))
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, SafetensorError) as error:
             source = path if path is not None else weights.url
             raise WeightsError(f"cannot load SqueezeNet 1.1 from {source}: {error}".splitlines()[0]) from error
         self.features = network.features[: LEVELS[-1] + 1]

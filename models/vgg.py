@@ -11,13 +11,14 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import VGG16_Weights
 
 from wplus.core.errors import WeightsError
-from wplus.core.shapes import Images
+from wplus.core.shapes import Images, ResizedImages
 from wplus.core.tensorfile import read_tensors
 
 IMAGE2STYLEGAN_TAPS = ("conv1_1", "conv1_2", "conv3_2", "conv4_2")
@@ -105,7 +106,7 @@ class VGG(nn.Module):
         return found
 
 
-def reduce(images: Images, size: int) -> Images:
+def reduce(images: Images, size: int) -> ResizedImages:
     """Shrink pictures whose longer side exceeds `size` to it, antialiased; others pass unchanged."""
     longer = max(images.shape[2:])
     if longer <= size:
@@ -141,7 +142,7 @@ def load_vgg_file(path: str | Path) -> VGG:
     """
     try:
         state = load_file(path)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: no file of VGG weights, or damaged: {error}") from error
     if "features.0.weight" in state:
         return _from_torchvision(state, name=Path(path).stem)

@@ -71,8 +71,8 @@ def test_an_untouched_golden_crop_goes_back_unseen(name: str) -> None:
 def test_every_odd_file_gives_its_face(path: Path) -> None:
     made = align(path, size=256)
     reference = align(PHOTOS / "wild" / "obama.jpg", size=256)
-    if path.stem.startswith("obama_exif"):
-        assert psnr(made.picture, reference.picture) > 27
+    if path.stem.startswith("obama_exif"):  # JPEGs of their own: the frames differ a little, the pixels hardly
+        assert psnr(crop(read_photo(path), reference.alignment).picture, reference.picture) > 34
     if "roll35" not in path.stem and "tiny" not in path.stem:  # the same frame of the same photograph
         moved = np.abs(made.alignment.corners - reference.alignment.corners).max()
         assert moved < 0.02 * side(reference.alignment.corners)

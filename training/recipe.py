@@ -252,7 +252,7 @@ class Run(nn.Module):
                 affine.bias.sub_(affine.weight @ self.offset / math.sqrt(self.offset.numel()))
         self.optimisers = self._adversarial_optimisers()
 
-    def _code_statistics(self, encoder: Encoder) -> tuple[W, Tensor]:
+    def _code_statistics(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
         """Mean (w_dim,) and the root of the covariance (w_dim, w_dim) of drawn codes of the training faces."""
         count = min(len(self.faces), 8192)
         codes, noise = [], torch.zeros(self.recipe.w_dim, device=self.device)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torchvision.utils import make_grid
@@ -117,7 +118,7 @@ def load_checkpoint(run: Run, path: Path) -> None:
     try:
         state = torch.load(path, weights_only=True, map_location=run.device)
         theirs, ours = ({**recipe, "images": 0} for recipe in (state["recipe"], asdict(run.recipe)))
-    except (OSError, RuntimeError, EOFError, KeyError) as error:
+    except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
         raise TrainingError(f"{path}: no checkpoint of wplus, or damaged") from error
     if theirs != ours:
         changed = sorted(name for name in ours if theirs.get(name) != ours[name])

@@ -1,0 +1,348 @@
+"""The command as users meet it: results, exact messages, exit codes."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from wplus.cli.main import COMMANDS, main
+from wplus.core import Latent
+from wplus.core.images import read_photo, write_picture
+from wplus.models import load_generator
+
+SCRIPT = Path(sys.executable).parent / "wplus"
+QUICK = ("--steps", "6")
+
+
+@pytest.fixture
+def wplus(monkeypatch, capsys):
+    """Run the command in this process; gives exit code, standard output, standard error."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["wplus", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def portrait(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "astronaut.jpg"
+    Image.fromarray(data.astronaut()).save(path, quality=95)
+    return path
+
+
+@pytest.fixture(scope="session")
+def latents(tmp_path_factory):
+    """Three made-up faces as files."""
+    folder = tmp_path_factory.mktemp("latents")
+    generator = load_generator("faces-64")
+    for seed in range(3):
+        generator.sample(seed, psi=0.7).save(folder / f"{seed}.safetensors")
+    return [folder / f"{seed}.safetensors" for seed in range(3)]
+
+
+def manifest(folder):
+    with (folder / "manifest.csv").open(newline="") as file:
+        return {Path(row["input"]).name: row for row in csv.DictReader(file)}
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*")) if folder.exists() else []
+
+
+def test_the_installed_script_shows_its_commands():
+    shown = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(f"\n  {name} " in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(wplus, name):
+    code, out, _ = wplus(name, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"wplus {name}" in out
+
+
+def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(wplus):
+    code, _, err = wplus("inverse", "a.jpg")
+    assert code == 2
+    assert "no command 'inverse'; did you mean 'invert'?" in err
+
+
+def test_one_bad_file_does_not_stop_the_others_and_a_rerun_skips(wplus, portrait, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "good.jpg").write_bytes(portrait.read_bytes())
+    (folder / "text.jpg").write_text("I am no picture")
+    (folder / "zero.png").write_bytes(b"")
+    code, shown, err = wplus("align", folder, "-o", out, "--size", 64)
+    assert code == 1
+    assert shown == f"{out}: 2 failed, 1 done of 3\n" or shown == f"{out}: 1 done, 2 failed of 3\n"
+    assert err.splitlines()[-1] == f"wplus: 2 of 3 inputs failed; {out / 'manifest.csv'} says why"
+    rows = manifest(out)
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "good.jpg": "done",
+        "text.jpg": "failed",
+        "zero.png": "failed",
+    }
+    assert "text.jpg" in rows["text.jpg"]["reason"]
+    assert files(out) == ["good.json", "good.png", "manifest.csv"]
+    before = (out / "good.png").stat().st_mtime_ns
+    assert wplus("align", folder, "-o", out, "--size", 64)[0] == 1
+    assert manifest(out)["good.jpg"]["status"] == "skipped"
+    assert (out / "good.png").stat().st_mtime_ns == before
+    wplus("align", folder, "-o", out, "--size", 32)  # other settings: done anew
+    assert manifest(out)["good.jpg"]["status"] == "done"
+    assert read_photo(out / "good.png").shape == (3, 32, 32)
+
+
+def test_two_inputs_of_one_name_give_two_results(wplus, portrait, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "face.jpg").write_bytes(portrait.read_bytes())
+    assert wplus("align", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "out", "--size", 32)[0] == 0
+    assert [name for name in files(tmp_path / "out") if name.endswith(".png")] == ["face-2.png", "face.png"]
+
+
+def bad_inputs(folder):
+    """One of each kind of bad input, with what its message must tell."""
+    folder.mkdir()
+    (folder / "text.jpg").write_text("I am no picture")
+    (folder / "zero.png").write_bytes(b"")
+    Image.fromarray(data.astronaut()).save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:20_000])
+    Image.fromarray(np.full((300, 300, 3), 120, np.uint8)).save(folder / "grey.png")
+    Image.new("1", (30_000, 30_000)).save(folder / "bomb.png")
+    (folder / "empty").mkdir()
+    return {"text.jpg": "", "zero.png": "empty", "cut.jpg": "", "grey.png": "no face found in", "bomb.png": "pixels",
+            "empty": "without pictures", "missing.jpg": "no such file"}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["align", "invert"])
+def test_bad_input_gets_one_line_and_writes_nothing(wplus, tmp_path, command):
+    for name, words in bad_inputs(tmp_path / "in").items():
+        out = tmp_path / f"out-{name}"
+        code, shown, err = wplus(command, tmp_path / "in" / name, "-o", out)
+        lines = [line for line in err.splitlines() if not line.startswith("generator ")]
+        assert code == 1, name
+        assert shown == "", name
+        assert len(lines) == 1, (name, lines)
+        assert lines[0].startswith("wplus: "), name
+        assert name in lines[0], name
+        assert words in lines[0], (name, lines)
+        assert not out.exists(), name
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work(wplus, portrait, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for command in ("align", "invert"):
+        code, _, err = wplus(command, portrait, "-o", tmp_path / "file" / "out")
+        assert code == 1
+        assert err.splitlines()[-1].startswith(f"wplus: cannot write {tmp_path / 'file' / 'out'}: ")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_told(wplus, portrait, tmp_path):
+    (tmp_path / "out").mkdir(mode=0o555)
+    code, _, err = wplus("align", portrait, "-o", tmp_path / "out")
+    assert code == 1
+    assert "Permission denied" in err
+
+
+def test_an_unknown_generator_suggests_the_nearest(wplus, portrait, tmp_path):
+    code, _, err = wplus("invert", portrait, "-o", tmp_path / "out", "--generator", "faces64")
+    assert code == 1
+    assert err == "wplus: no generator and no file is named 'faces64'; did you mean 'faces-64'?\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_out_of_range_are_usage_errors(wplus, portrait, tmp_path):
+    code, _, err = wplus("invert", portrait, "-o", tmp_path / "out", "--learning-rate", "-1")
+    assert code == 2
+    assert "learning_rate must be positive" in err
+
+
+def test_an_inverted_photo_renders_from_its_file_alone_to_the_saved_picture(wplus, portrait, tmp_path):
+    out = tmp_path / "codes"
+    code, shown, _ = wplus("invert", portrait, "-o", out, *QUICK)
+    assert (code, shown) == (0, f"{out}: 1 done of 1\n")
+    assert files(out) == ["astronaut.png", "astronaut.safetensors", "manifest.csv"]
+    assert wplus("render", out / "astronaut.safetensors", "-o", tmp_path / "again.png")[0] == 0
+    assert (tmp_path / "again.png").read_bytes() == (out / "astronaut.png").read_bytes()
+    assert wplus("render", out / "astronaut.safetensors", "-o", tmp_path / "exact.npy")[0] == 0
+    exact = np.load(tmp_path / "exact.npy")
+    assert exact.shape == (3, 64, 64)
+    write_picture(tmp_path / "from_npy.png", torch.from_numpy(exact))
+    assert (tmp_path / "from_npy.png").read_bytes() == (out / "astronaut.png").read_bytes()
+    origin = Latent.load(out / "astronaut.safetensors").origin
+    assert origin.generator == "faces-64"
+    assert origin.settings["steps"] == 6
+    assert origin.settings["objective"]["perceptual"]["network"] == "vgg-slim"
+    assert set(origin.losses) == {"perceptual", "pixel"}
+    code, shown, _ = wplus("invert", portrait, "-o", out, *QUICK)
+    assert (code, shown) == (0, f"{out}: 1 skipped of 1\n")
+    assert wplus("restore", portrait, out / "astronaut.safetensors", "-o", tmp_path / "back.png")[0] == 0
+    photo, back = read_photo(portrait), read_photo(tmp_path / "back.png")
+    assert torch.equal(photo[:, 400:], back[:, 400:])
+    assert not torch.equal(photo, back)
+
+
+def test_an_aligned_crop_is_taken_as_it_is(wplus, portrait, tmp_path):
+    wplus("align", portrait, "-o", tmp_path / "crops", "--size", 128)
+    assert wplus("invert", tmp_path / "crops", "--crop", "-o", tmp_path / "out", *QUICK)[0] == 0
+    code, _, err = wplus("invert", tmp_path / "crops", "-o", tmp_path / "again", *QUICK)
+    assert code == 0, err  # and a crop can be aligned again
+    Image.new("RGB", (64, 32)).save(tmp_path / "wide.png")
+    code, _, err = wplus("invert", tmp_path / "wide.png", "--crop", "-o", tmp_path / "wide")
+    assert code == 1
+    assert "64x32 is no aligned crop" in err
+
+
+def test_what_was_broken_off_goes_on_to_the_same_end(wplus, portrait, tmp_path, monkeypatch):
+    import importlib
+
+    module = importlib.import_module("wplus.cli.invert")
+    real = module.invert
+
+    def interrupted(*args, watch, **kwargs):
+        def stop(record):
+            watch(record)
+            if record.step == 3:
+                raise KeyboardInterrupt
+
+        return real(*args, watch=stop, **kwargs)
+
+    monkeypatch.setattr(module, "invert", interrupted)
+    code, _, err = wplus("invert", portrait, "-o", tmp_path / "broken", *QUICK)
+    assert (code, err.splitlines()[-1]) == (130, "wplus: interrupted")
+    assert manifest(tmp_path / "broken")["astronaut.jpg"]["status"] == "interrupted"
+    Latent.load(tmp_path / "broken" / "astronaut.safetensors")
+    monkeypatch.setattr(module, "invert", real)
+    assert wplus("invert", portrait, "-o", tmp_path / "broken", *QUICK)[0] == 0
+    assert wplus("invert", portrait, "-o", tmp_path / "whole", *QUICK)[0] == 0
+    broken, whole = (Latent.load(tmp_path / name / "astronaut.safetensors") for name in ("broken", "whole"))
+    assert torch.equal(broken.ws, whole.ws)
+    assert files(tmp_path / "broken") == files(tmp_path / "whole")
+
+
+def test_ctrl_c_keeps_the_best_latent(portrait, tmp_path):
+    command = [SCRIPT, "invert", portrait, "-o", tmp_path / "out", "--steps", "1000000"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("generator faces-64")
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read()
+    assert process.returncode == 130
+    assert err == "\nwplus: interrupted\n"  # on a line of its own, after ^C
+    latent = Latent.load(tmp_path / "out" / "astronaut.safetensors")
+    assert latent.origin.settings["steps_done"] > 0
+
+
+def test_a_morph_is_a_strip_an_animation_or_one_latent(wplus, latents, tmp_path):
+    a, b, _ = latents
+    assert wplus("morph", a, b, "-o", tmp_path / "strip.png", "--frames", 3)[0] == 0
+    assert read_photo(tmp_path / "strip.png").shape == (3, 256, 3 * 256)
+    assert wplus("morph", a, b, "-o", tmp_path / "m.gif", "--frames", 5, "--loop")[0] == 0
+    with Image.open(tmp_path / "m.gif") as gif:
+        assert gif.n_frames == 8
+    assert wplus("morph", a, b, "-o", tmp_path / "m.mp4", "--frames", 6)[0] == 0
+    import av
+
+    with av.open(str(tmp_path / "m.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 6
+    assert wplus("morph", a, b, "--weight", 0, "-o", tmp_path / "a.safetensors")[0] == 0
+    assert torch.equal(Latent.load(tmp_path / "a.safetensors").ws, Latent.load(a).ws)
+    code, _, err = wplus("morph", a, b, "-o", tmp_path / "m.avi")
+    assert code == 1
+    assert "use .gif, .mp4, .png" in err
+
+
+def test_crossover_and_expression_write_what_the_suffix_says(wplus, latents, tmp_path):
+    a, b, c = latents
+    assert wplus("crossover", a, b, "-o", tmp_path / "x.safetensors", "--first-style-layer", "16px")[0] == 0
+    mixed = Latent.load(tmp_path / "x.safetensors").ws
+    assert torch.equal(mixed[:, :4], Latent.load(a).ws[:, :4])
+    assert torch.equal(mixed[:, 4:], Latent.load(b).ws[:, 4:])
+    assert wplus("crossover", a, b, "-o", tmp_path / "x.png")[0] == 0
+    assert wplus("crossover", a, b, "-o", tmp_path / "y.png", "--first-style-layer", "17px")[0] == 2
+    assert wplus("express", a, b, c, "-o", tmp_path / "e.png", "--strength", 0.5)[0] == 0
+    assert wplus("express", a, b, c, "-o", tmp_path / "e.npy", "--threshold", "0.3", "--normalise")[0] == 0
+    assert wplus("express", a, b, c, "-o", tmp_path / "e.png", "--threshold", "much")[0] == 2
+
+
+def test_samples_are_the_same_alone_and_together(wplus, tmp_path):
+    assert wplus("sample", "-o", tmp_path / "many", "--count", 4)[0] == 0
+    assert wplus("sample", "-o", tmp_path / "one", "--seed", 2, "--count", 1)[0] == 0
+    assert (tmp_path / "many" / "seed0002.png").read_bytes() == (tmp_path / "one" / "seed0002.png").read_bytes()
+    assert "sheet.png" in files(tmp_path / "many")
+
+
+def test_info_tells_what_a_file_is(wplus, latents, portrait):
+    code, out, _ = wplus("info", "faces-64")
+    assert code == 0
+    assert "resolution          64" in out
+    assert "perceptual network  vgg-slim" in out
+    assert "non-commercial" in out
+    assert '"generator": "faces-64"' in wplus("info", latents[0])[1]
+    assert "width" in wplus("info", portrait)[1]
+    code, _, err = wplus("info", "faces-63")
+    assert (code, err) == (1, "wplus: no generator and no file is named 'faces-63'; did you mean 'faces-64'?\n")
+
+
+def test_latents_that_cannot_be_rendered_are_refused_in_one_line(wplus, latents, mini, tmp_path):
+    data_ = latents[0].read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(data_[: len(data_) // 2])
+    Latent(Latent.load(latents[0]).ws).save(tmp_path / "bare.safetensors")
+    mini.sample(0).save(tmp_path / "mini.safetensors")
+    mini.save(tmp_path / "other.safetensors")
+    cases = {
+        ("render", tmp_path / "cut.safetensors"): "cut.safetensors: not a wplus latent, or damaged",
+        ("render", tmp_path / "bare.safetensors"): "give --generator",
+        ("render", tmp_path / "mini.safetensors"): "no generator and no file is named 'mini'",
+        (
+            "render",
+            latents[0],
+            "--generator",
+            tmp_path / "other.safetensors",
+        ): "the latent belongs to generator faces-64",
+        ("morph", latents[0], tmp_path / "mini.safetensors"): "the latent belongs to generator mini",
+    }
+    for words, message in cases.items():
+        code, _, err = wplus(*words, "-o", tmp_path / "out.png")
+        assert code == 1, words
+        assert message in err
+        assert err.count("\n") == 1
+        assert not (tmp_path / "out.png").exists()
+    assert wplus("render", tmp_path / "bare.safetensors", "-o", tmp_path / "out.png", "--generator", "faces-64")[0] == 0
+
+
+def test_a_folder_of_latents_is_rendered_under_their_names(wplus, latents, tmp_path):
+    assert wplus("render", *latents, "-o", tmp_path / "out", "--format", "webp")[0] == 0
+    assert files(tmp_path / "out") == ["0.webp", "1.webp", "2.webp"]
+
+
+def test_the_demo_shows_everything_on_its_page(wplus, tmp_path):
+    code, out, _ = wplus("demo", "-o", tmp_path / "demo")
+    assert (code, out) == (0, f"{tmp_path / 'demo' / 'index.html'}\n")
+    page = (tmp_path / "demo" / "index.html").read_text()
+    pictures = ["samples", "inversion_side_by_side", "morph", "crossover", "expression", "restored_edited"]
+    for name in (*(f"{picture}.png" for picture in pictures), "morph.gif", "loss.csv"):
+        assert f'href="{name}"' in page
+        assert (tmp_path / "demo" / name).stat().st_size > 500
+    for words in ("MSE on [-1, 1]", "PSNR", "perceptual loss (vgg-slim)", "dlib identity distance", "inversion, "):
+        assert words in page
+    Latent.load(tmp_path / "demo" / "inversion.safetensors")

@@ -1,0 +1,104 @@
+"""The frozen generator, its file, and the catalogue."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from wplus.core import GeneratorError, Latent, LatentError, WeightsError
+from wplus.models import catalogue, load_generator, load_perceptual
+
+
+def test_a_saved_generator_comes_back_with_the_same_weights_and_card(mini, tmp_path):
+    path = tmp_path / "mini.safetensors"
+    mini.save(path)
+    again = load_generator(path)
+    assert again.fingerprint == mini.fingerprint
+    assert again.card == mini.card
+    latent = mini.sample(3)
+    assert torch.equal(again(latent), mini(latent))
+
+
+def test_the_fingerprint_changes_with_one_weight(mini, tmp_path):
+    path = tmp_path / "mini.safetensors"
+    mini.save(path)
+    other = load_generator(path)
+    other.network.synthesis.b4.conv1.weight.data[0, 0, 0, 0] += 1e-6
+    other.save(path)
+    assert load_generator(path).fingerprint != mini.fingerprint
+
+
+def test_no_gradient_reaches_a_weight(mini):
+    ws = mini.map(torch.randn(1, 16)).requires_grad_(True)
+    mini(ws).square().mean().backward()
+    assert ws.grad is not None
+    assert all(weight.grad is None for weight in mini.network.parameters())
+
+
+def test_truncation_goes_from_the_mean_to_the_code(mini):
+    z = torch.randn(2, 16)
+    assert torch.equal(mini.map(z, 0.0), mini.mean_w.expand(2, mini.layers, -1).clone())
+    assert torch.allclose(mini.map(z, 0.5), (mini.map(z) + mini.mean_w) / 2, atol=1e-6)
+
+
+def test_a_seed_means_one_face(mini):
+    assert torch.equal(mini.sample(7).ws, mini.sample(7).ws)
+    assert not torch.equal(mini.sample(7).ws, mini.sample(8).ws)
+
+
+def test_a_latent_of_another_generator_is_refused(mini):
+    latent = load_generator("faces-64").sample(0)
+    with pytest.raises(LatentError, match="the latent belongs to generator faces-64"):
+        mini(latent)
+    with pytest.raises(LatentError, match="10 layers of 256, generator mini has 6 of 16"):
+        mini(Latent(latent.ws))
+
+
+def test_noise_of_other_shapes_is_refused(mini):
+    latent = Latent(mini.sample(0).ws, noise=(torch.zeros(1, 1, 4, 4),))
+    with pytest.raises(LatentError, match="noise maps have shapes"):
+        mini(latent)
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(GeneratorError, match="named 'face-64'; did you mean 'faces-64'"):
+        load_generator("face-64")
+    with pytest.raises(WeightsError, match="did you mean 'vgg-slim'"):
+        load_perceptual("vgg-slin")
+
+
+def test_every_catalogue_entry_ships_and_opens():
+    for entry in catalogue.GENERATORS:
+        generator = load_generator(entry.name)
+        assert generator.name == entry.name
+        assert load_perceptual(generator.card.perceptual).name == entry.perceptual
+        assert (catalogue.WEIGHTS / entry.file).stat().st_size < 30e6
+
+
+def test_a_damaged_generator_is_refused_at_every_length(mini, tmp_path):
+    path = tmp_path / "mini.safetensors"
+    mini.save(path)
+    data = path.read_bytes()
+    for share in range(0, 100, 7):
+        path.write_bytes(data[: len(data) * share // 100])
+        with pytest.raises(GeneratorError, match=r"mini\.safetensors: not a wplus generator, or damaged"):
+            load_generator(path)
+
+
+def test_weights_that_do_not_fit_the_header_are_listed(mini, tmp_path):
+    from wplus.core.tensorfile import read_tensors, write_tensors
+
+    path = tmp_path / "mini.safetensors"
+    mini.save(path)
+    tensors, header = read_tensors(path, error=GeneratorError, expected="a generator")
+    del tensors["synthesis.b8.conv0.bias"]
+    write_tensors(path, tensors, header)
+    with pytest.raises(GeneratorError, match=r"header and weights do not fit.*b8\.conv0\.bias"):
+        load_generator(path)
+
+
+def test_somebody_elses_safetensors_are_no_generator(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(GeneratorError, match="not a wplus generator"):
+        load_generator(tmp_path / "a.safetensors")
+    with pytest.raises(GeneratorError, match="is a folder, expected a wplus generator"):
+        load_generator(tmp_path)

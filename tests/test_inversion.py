@@ -1,0 +1,202 @@
+"""The descent loop on problems with known answers, and its laws."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from wplus.alignment import Alignment, Crop
+from wplus.inversion import (
+    Given,
+    Mean,
+    Objective,
+    Perceptual,
+    Pixel,
+    Random,
+    Settings,
+    W,
+    WPlus,
+    image2stylegan,
+    invert,
+    steps,
+)
+from wplus.inversion.progress import load_progress, save_progress
+from wplus.models import Card, Generator, StyleGAN2, StyleGAN2Config, load_perceptual
+
+PIXEL = Objective((Pixel(),))
+
+
+class OrthogonalSynthesis(nn.Module):
+    """A fixed orthogonal map from codes to pixels: the best codes are the transpose of the picture."""
+
+    def __init__(self, layers, w_dim, resolution):
+        super().__init__()
+        size = 3 * resolution**2
+        matrix = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(1))).Q
+        self.matrix = nn.Parameter(matrix[: layers * w_dim])
+        self.resolution = resolution
+        self.noise_shapes = []
+
+    def forward(self, ws, noise="const"):
+        return (ws.flatten(1) @ self.matrix).reshape(-1, 3, self.resolution, self.resolution)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    torch.manual_seed(0)
+    network = StyleGAN2(StyleGAN2Config(channels=(4, 4), z_dim=8, w_dim=8, mapping_layers=1))
+    network.synthesis = OrthogonalSynthesis(4, 8, 8)
+    return Generator(network, Card("toy", perceptual="none"))
+
+
+def crop_of(picture):
+    size = picture.shape[1]
+    quad = ((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0))
+    return Crop(picture, Alignment(quad, (10, 10), size))
+
+
+def codes(count, layers=4, seed=5):
+    return torch.randn(count, layers, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_known_codes_are_found(toy):
+    wanted = codes(1)
+    found = invert(toy, crop_of(toy(wanted)[0]), objective=PIXEL, settings=Settings(steps=400))
+    assert torch.allclose(found.latent.ws, wanted, atol=1e-3)
+    assert found.stopped == (None,)
+    assert found.history[0][-1] < 1e-6 * found.history[0][0]
+
+
+def test_in_w_the_nearest_single_vector_is_found(toy):
+    picture = toy(codes(1))
+    found = invert(toy, crop_of(picture[0]), objective=PIXEL, space=W(), settings=Settings(steps=400))
+    # with an orthogonal map the nearest equal rows are the mean of the rows
+    assert torch.allclose(found.latent.ws, codes(1).mean(dim=1, keepdim=True).expand(-1, 4, -1), atol=1e-3)
+    assert found.latent.origin.space == "W"
+
+
+class Scaled:
+    """An objective made tiny: Adam would hide a loss that is divided by the batch, its epsilon does not."""
+
+    def __init__(self, term, scale):
+        self.term, self.scale, self.name = term, scale, term.name
+
+    def against(self, target):
+        compare = self.term.against(target)
+        return lambda images: compare(images) * self.scale
+
+    def to_json(self):
+        return {}
+
+
+def test_a_batch_gives_what_its_images_give_alone(mini):
+    network = load_perceptual("vgg-slim")
+    objective = Objective((Scaled(Perceptual(network), 1e-8), Scaled(Pixel(), 1e-8)))
+    pictures = torch.cat([mini(mini.sample(seed)) for seed in range(3)]).clamp(-1, 1)
+    for start in (Mean(), Random()):
+        settings = Settings(steps=8)
+        together = invert(mini, [crop_of(p) for p in pictures], objective=objective, start=start, settings=settings)
+        for index, picture in enumerate(pictures):
+            alone = invert(mini, crop_of(picture), objective=objective, start=start, settings=settings)
+            assert torch.allclose(together.latents[index].ws, alone.latent.ws, atol=1e-4)
+            assert together.history[index] == pytest.approx(alone.history[0], rel=1e-4)
+
+
+def test_a_record_belongs_to_one_moment(mini):
+    target = mini(mini.sample(1)).clamp(-1, 1)
+    compare = PIXEL.against(target)
+    for record in steps(mini, target, PIXEL, space=WPlus(), start=Mean(), settings=Settings(steps=3)):
+        assert torch.equal(compare(mini(record.ws))["pixel"], record.losses["pixel"])
+
+
+def test_the_best_codes_are_kept_not_the_last(toy):
+    picture = toy(codes(1))
+    wild = Settings(steps=30, learning_rate=0.8, final_rate=1.0)
+    found = invert(toy, crop_of(picture[0]), objective=PIXEL, settings=wild)
+    loss = float((toy(found.latent.ws) - picture).square().mean())
+    assert loss == pytest.approx(min(found.history[0]), rel=1e-5)
+    assert found.latent.origin.losses["pixel"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(mini, tmp_path):
+    crop = crop_of(mini(mini.sample(1)).clamp(-1, 1)[0])
+    settings = Settings(steps=12)
+    whole = invert(mini, crop, objective=PIXEL, settings=settings)
+
+    def interrupt(record):
+        if record.step == 5:
+            raise KeyboardInterrupt
+
+    first = invert(mini, crop, objective=PIXEL, settings=settings, watch=interrupt)
+    assert first.interrupted
+    assert len(first.history[0]) == 6
+    save_progress(tmp_path / "p.safetensors", first.progress, index=0, key="k")
+    assert load_progress(tmp_path / "p.safetensors", key="other") is None
+    resume = load_progress(tmp_path / "p.safetensors", key="k")
+    rest = invert(mini, crop, objective=PIXEL, settings=settings, resume=resume)
+    assert torch.equal(rest.latent.ws, whole.latent.ws)
+    assert first.history[0] + rest.history[0] == whole.history[0]
+
+
+def test_a_picture_that_is_not_finite_stops_alone(toy):
+    good, bad = toy(codes(1))[0], torch.full((3, 8, 8), math.nan)
+    found = invert(toy, [crop_of(bad), crop_of(good)], objective=PIXEL, settings=Settings(steps=300))
+    assert "is not finite" in found.stopped[0]
+    assert found.stopped[1] is None
+    assert torch.isfinite(found.latents[0].ws).all()
+    assert torch.allclose(found.latents[1].ws, codes(1), atol=1e-2)
+
+
+def test_a_descent_that_diverges_keeps_its_best_codes(toy):
+    picture = toy(codes(1))
+    found = invert(toy, crop_of(picture[0]), objective=PIXEL, settings=Settings(steps=50, learning_rate=100.0))
+    assert "diverged" in found.stopped[0]
+    assert len(found.history[0]) < 51
+    start = float((toy(Mean().ws(toy, count=1, seed=0)) - picture).square().mean())
+    assert float((toy(found.latent.ws) - picture).square().mean()) <= start
+
+
+def test_the_papers_preset_is_the_papers():
+    paper = Settings.image2stylegan()
+    assert (paper.steps, paper.learning_rate, paper.beta1, paper.beta2, paper.epsilon) == (5000, 0.01, 0.9, 0.999, 1e-8)
+    assert paper.rate(0) == paper.rate(4999) == 0.01
+    perceptual, pixel = image2stylegan(load_perceptual("vgg-slim")).terms
+    assert perceptual.taps == ("conv1_1", "conv1_2", "conv3_2", "conv4_2")
+    assert perceptual.weight == pixel.weight == 1
+    assert not perceptual.after_relu
+    assert Mean().samples == 10_000
+
+
+def test_settings_refuse_nonsense():
+    for wrong in ({"steps": -1}, {"learning_rate": 0.0}, {"final_rate": 0.0}):
+        with pytest.raises(ValueError, match="must be"):
+            Settings(**wrong)
+
+
+def test_starts_are_what_they_say(mini):
+    mean = Mean().ws(mini, count=2, seed=0)
+    z = torch.randn(10_000, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(mean[0, 0], mini.map(z).mean(dim=0)[0], atol=1e-5)
+    assert torch.equal(mean[0], mean[1])
+    random = Random().ws(mini, count=1, seed=1)
+    assert random.min() >= -1
+    assert random.max() <= 1
+    assert random.std() == pytest.approx(1 / math.sqrt(3), rel=0.2)
+    given = mini.sample(4)
+    assert torch.equal(Given(given).ws(mini, count=2, seed=0), given.ws.expand(2, -1, -1))
+
+
+def test_a_crop_of_another_size_is_refused(mini):
+    with pytest.raises(ValueError, match="expected 16 px square"):
+        invert(mini, crop_of(torch.zeros(3, 8, 8)), objective=PIXEL)
+
+
+def test_the_perceptual_term_is_the_mean_square_at_each_tap():
+    network = load_perceptual("vgg-slim")
+    a, b = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1
+    term = Perceptual(network, weight=3.0)
+    features = [network(x, term.taps) for x in (a, b)]
+    expected = sum((features[0][tap] - features[1][tap]).pow(2).flatten(1).mean(1) for tap in term.taps)
+    assert torch.allclose(term.against(b)(a), 3 * expected, rtol=1e-5)
+    assert term.against(a)(a).abs().max() == 0

@@ -1,0 +1,99 @@
+"""Latents and their files."""
+
+import pytest
+import torch
+
+from wplus.core import Latent, LatentError, Origin, OutputError
+from wplus.core.latent import join
+
+
+def origin(**details):
+    return Origin("toy", "0123456789abcdef", 16, **details)
+
+
+def latent(count=1, **details):
+    return Latent(torch.randn(count, 6, 16), origin=origin(**details))
+
+
+def test_a_latent_file_gives_back_codes_noise_and_origin(tmp_path):
+    noise = (torch.randn(1, 1, 4, 4), torch.randn(1, 1, 8, 8))
+    one = Latent(torch.randn(1, 6, 16), noise, origin(seed=3, losses={"pixel": 0.1}, settings={"steps": 5}))
+    one.save(tmp_path / "a" / "one.safetensors")
+    again = Latent.load(tmp_path / "a" / "one.safetensors")
+    assert torch.equal(again.ws, one.ws)
+    assert all(torch.equal(x, y) for x, y in zip(again.noise, noise, strict=True))
+    assert again.origin == one.origin
+
+
+def test_bare_codes_can_be_saved(tmp_path):
+    Latent(torch.zeros(2, 6, 16)).save(tmp_path / "bare.safetensors")
+    again = Latent.load(tmp_path / "bare.safetensors")
+    assert again.origin is None
+    assert again.noise is None
+    assert len(again) == 2
+
+
+def test_a_truncated_file_is_refused_at_every_length(tmp_path):
+    path = tmp_path / "a.safetensors"
+    latent().save(path)
+    data = path.read_bytes()
+    for length in range(0, len(data), 41):
+        path.write_bytes(data[:length])
+        with pytest.raises(LatentError, match=r"a\.safetensors: not a wplus latent, or damaged"):
+            Latent.load(path)
+
+
+def test_files_that_are_no_latents_are_told_apart(tmp_path, mini):
+    mini.save(tmp_path / "generator.safetensors")
+    with pytest.raises(LatentError, match="holds a generator, expected a latent"):
+        Latent.load(tmp_path / "generator.safetensors")
+    with pytest.raises(LatentError, match="no such file"):
+        Latent.load(tmp_path / "nothing.safetensors")
+
+
+def test_codes_must_be_finite_and_of_three_dimensions():
+    with pytest.raises(LatentError, match="not finite"):
+        Latent(torch.full((1, 6, 16), float("nan")))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    one = latent()
+    one.save(path)
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wplus.core.tensorfile.save_file", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        latent().save(path)
+    assert path.read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_an_index_gives_one_code_with_its_noise():
+    batch = Latent(torch.randn(3, 6, 16), (torch.randn(3, 1, 4, 4),), origin())
+    assert torch.equal(batch[1].ws, batch.ws[1:2])
+    assert torch.equal(batch[-1].noise[0], batch.noise[0][2:])
+    with pytest.raises(IndexError):
+        batch[3]
+
+
+def test_joining_keeps_what_is_common(tmp_path):
+    joined = join([latent(seed=1), latent(seed=2)])
+    assert len(joined) == 2
+    assert joined.origin == origin()
+    with pytest.raises(LatentError, match="latents of different shapes"):
+        join([latent(), Latent(torch.zeros(1, 4, 16))])
+    stranger = Latent(torch.zeros(1, 6, 16), origin=Origin("other", "f" * 16, 16))
+    with pytest.raises(LatentError, match="latents of different generators: toy"):
+        join([latent(), stranger])
+
+
+def test_an_edit_keeps_the_origin_and_says_what_was_done():
+    one = latent(losses={"pixel": 0.1}, crop={"size": 16})
+    twice = one.edited(one.ws + 1, edit="first").edited(one.ws, edit="second")
+    assert twice.origin.edit == "first; second"
+    assert twice.origin.losses == {}
+    assert twice.origin.crop == {"size": 16}

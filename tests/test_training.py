@@ -1,0 +1,136 @@
+"""The training recipe, on a network small enough to train in seconds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wplus.core import TrainingError
+from wplus.models import Card, load_generator
+from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.training.faces import Faces, load_faces
+from wplus.training.recipe import Recipe, Run
+from wplus.training.run import export, load_checkpoint, save_checkpoint, train
+
+RECIPE = Recipe(resolution=16, channels=(8, 8, 8), w_dim=8, mapping_layers=2, batch=8, warm_images=48, images=96)
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory):
+    """SqueezeNet with random weights: what is tested is the recipe, not what it sees."""
+    import torchvision
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
+    save_file(torchvision.models.squeezenet1_1().state_dict(), path)
+    return SqueezeNetLevels(path).to(torch.bfloat16)
+
+
+def faces(count=120):
+    ramp = torch.linspace(0, 255, 16)
+    colours = torch.rand(count, 3, 1, 1, generator=torch.Generator().manual_seed(0))
+    return Faces((colours * ramp[None, None, None, :].expand(count, 3, 16, 16)).byte())
+
+
+def weights(run):
+    return torch.cat([weight.detach().flatten() for weight in run.state_dict().values() if weight.is_floating_point()])
+
+
+def test_a_resumed_run_is_the_unbroken_one(trunk, tmp_path):
+    def go(run, count):
+        for _ in range(count):
+            run.step()
+        return run
+
+    for pause in (3, 9):  # within each phase
+        unbroken = go(Run(RECIPE, faces(), trunk=trunk), pause + 2)
+        broken = go(Run(RECIPE, faces(), trunk=trunk), pause)
+        save_checkpoint(broken, tmp_path / "checkpoint.pt")
+        resumed = Run(RECIPE, faces(), trunk=trunk)
+        load_checkpoint(resumed, tmp_path / "checkpoint.pt")
+        assert resumed.seen == pause * 8
+        assert torch.equal(weights(go(resumed, 2)), weights(unbroken))
+
+
+def test_the_switch_makes_the_mapping_network_the_codes_gaussian(trunk):
+    run = Run(RECIPE, faces(), trunk=trunk)
+    before = run.generator.synthesis
+    w = torch.randn(4, 8)
+    picture = before(w[:, None].expand(-1, 6, -1), noise="none").detach()
+    mean, root = run._code_statistics(run.encoder)
+    run._switch()
+    # the same codes, shifted by the offset, give the same pictures
+    shifted = run.generator.synthesis((w + run.offset)[:, None].expand(-1, 6, -1), noise="none")
+    assert torch.allclose(shifted, picture, atol=1e-3 * float(picture.std()))
+    z = torch.randn(4000, 8)
+    mapped = run.generator.mapping(z) - run.offset
+    z = z * (z.square().mean(dim=1, keepdim=True)).rsqrt()
+    inside = (z @ root.T + mean + run.offset > 0).all(dim=1)  # a code in a thousand leaves the linear range
+    assert inside.float().mean() > 0.98
+    assert torch.allclose(mapped[inside], (z @ root.T + mean)[inside], atol=1e-3)
+
+
+def test_a_run_writes_what_it_says_and_its_generator_opens(trunk, tmp_path):
+    training, held_out = faces().split(20)
+    assert (len(training), len(held_out)) == (100, 20)
+    run = Run(RECIPE, training, trunk=trunk)
+    reports = list(train(run, held_out, tmp_path, every=40))
+    assert [report.seen for report in reports] == [40, 80, 96]
+    assert all(np.isfinite([report.held_out, report.spread, *report.losses.values()]).all() for report in reports)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"checkpoint.pt", "log.csv", "sheet-0000040.png", "sheet-0000080.png", "sheet-0000096.png"}
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+    export(run, tmp_path / "g.safetensors", Card("tiny", terms="a test"))
+    generator = load_generator(tmp_path / "g.safetensors")
+    assert generator.resolution == 16
+    assert generator.card.training["recipe"]["images"] == 96
+    assert torch.isfinite(generator(generator.sample(0))).all()
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(trunk, tmp_path):
+    save_checkpoint(Run(RECIPE, faces(), trunk=trunk), tmp_path / "c.pt")
+    other = Run(replace(RECIPE, adversary=0.5), faces(), trunk=trunk)
+    with pytest.raises(TrainingError, match=r"another recipe \(adversary\)"):
+        load_checkpoint(other, tmp_path / "c.pt")
+    longer = Run(replace(RECIPE, images=200), faces(), trunk=trunk)
+    load_checkpoint(longer, tmp_path / "c.pt")
+    (tmp_path / "c.pt").write_bytes(b"nonsense")
+    with pytest.raises(TrainingError, match="no checkpoint of wplus"):
+        load_checkpoint(other, tmp_path / "c.pt")
+
+
+def test_a_recipe_refuses_nonsense():
+    with pytest.raises(ValueError, match="3 widths make 16 px, not 32"):
+        Recipe(resolution=32, channels=(8, 8, 8))
+    with pytest.raises(ValueError, match="batch must be even"):
+        Recipe(batch=3)
+
+
+def test_faces_come_from_pictures_and_tar_files_alike(tmp_path):
+    import tarfile
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(100):
+        Image.fromarray(np.full((32, 32, 3), index, np.uint8)).save(folder / f"{index:03}.png")
+    loose = load_faces(folder, resolution=16)
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    with tarfile.open(packed / "faces.tar", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.add(path, path.name)
+    assert torch.equal(load_faces(packed, resolution=16).stored, loose.stored)
+    assert loose.stored.shape == (100, 3, 16, 16)
+
+
+def test_a_folder_without_faces_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="0 pictures found, training needs at least 100"):
+        load_faces(tmp_path, resolution=16)
+    with pytest.raises(TrainingError, match="no such folder"):
+        load_faces(tmp_path / "nothing", resolution=16)
+    (tmp_path / "a.png").write_text("text")
+    with pytest.raises(TrainingError, match=r"a\.png: not a picture, or damaged"):
+        load_faces(tmp_path, resolution=16)
