@@ -1,6 +1,6 @@
 """Faces out of photographs into the FFHQ frame, and back."""
 
-from wplus.alignment.ffhq import Alignment, Crop, align, crop, ffhq_quad
+from wplus.alignment.ffhq import Alignment, Crop, align, as_crop, chosen, crop, ffhq_quad
 from wplus.alignment.landmarks import DlibLandmarks, Face, LandmarkDetector, detect
 from wplus.alignment.restore import restore
 
@@ -11,6 +11,8 @@ __all__ = [
     "Face",
     "LandmarkDetector",
     "align",
+    "as_crop",
+    "chosen",
     "crop",
     "detect",
     "ffhq_quad",

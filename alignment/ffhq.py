@@ -97,7 +97,7 @@ class Alignment:
             a, b, c, d = ((float(x), float(y)) for x, y in values["quad"])
             width, height = (int(value) for value in values["photo"])
             return cls((a, b, c, d), (width, height), int(values["size"]))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"not an alignment (quad, photo, size): {error!r}") from error
 
 
@@ -180,9 +180,27 @@ def align(photo: Photo, *, size: int, face: int | Face = 0) -> Crop:
     name = "the photograph" if isinstance(photo, torch.Tensor) else str(photo)
     picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
     if not isinstance(face, Face):
-        face = _chosen(detect(picture), face, name)
+        face = chosen(detect(picture), face, name)
     height, width = picture.shape[1:]
     return crop(picture, Alignment.of(face.landmarks, photo=(width, height), size=size))
+
+
+def as_crop(photo: Photo, *, size: int) -> Crop:
+    """A picture that is an aligned face already, brought to `size`; its alignment is the whole picture.
+
+    Raises:
+        ImageError: the file is no picture.
+        FaceError: it is not square.
+        ValueError: a size below 1.
+    """
+    name = "the picture" if isinstance(photo, torch.Tensor) else str(photo)
+    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    height, width = picture.shape[1:]
+    if height != width:
+        raise FaceError(f"{name}: {width}x{height} is no aligned crop, which is square; have it aligned")
+    low, high = -0.5, width - 0.5
+    alignment = Alignment(((low, low), (low, high), (high, high), (high, low)), (width, height), size)
+    return Crop(resized(picture, height=size, width=size).clamp(-1, 1), alignment)
 
 
 def crop(photo: Photo, alignment: Alignment) -> Crop:
@@ -217,7 +235,7 @@ def check_photo(picture: Picture, alignment: Alignment) -> None:
         raise FaceError(f"the crop is of a photograph of {known}, this one is {width} x {height}; give that photograph")
 
 
-def _chosen(faces: list[Face], index: int, name: str) -> Face:
+def chosen(faces: list[Face], index: int, name: str) -> Face:
     """The face of a number, or what to tell the user."""
     if not faces:
         raise FaceError(f"no face found in {name}; give a photograph in which a face looks towards the camera")

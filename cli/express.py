@@ -6,7 +6,7 @@ import click
 
 from wplus.cli.options import device_option, generator_of, output_option, write_result
 from wplus.core import Latent
-from wplus.editing import Relative, transfer_expression
+from wplus.editing import transfer_expression
 
 
 @click.command()
@@ -51,6 +51,6 @@ def command(
     person, before, after = (Latent.load(path) for path in (target, neutral, expressive))
     network = generator_of(person, generator).to(device)
     network.check(person)
-    level = Relative(number / 100) if threshold.endswith("%") else number
+    level = number / 100 * network.w_radius if threshold.endswith("%") else number
     edited = transfer_expression(person, before, after, strength=strength, threshold=level, normalise=normalise)
     write_result(output, edited, network)

@@ -1,15 +1,16 @@
 """wplus invert: photographs to latents."""
 
+import functools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
-from torch.nn import functional
 
-from wplus.alignment import Alignment, Crop, align, detect
-from wplus.cli.jobs import Job, Outcome, run
+from wplus.alignment import Crop, align, as_crop
+from wplus.cli.jobs import Job, Outcome, attempt, run
 from wplus.cli.options import (
     device_option,
     generator_option,
@@ -18,8 +19,8 @@ from wplus.cli.options import (
     record_options,
     render_one,
 )
-from wplus.core import FaceError, WplusError
-from wplus.core.images import read_photo, write_picture
+from wplus.core import WplusError
+from wplus.core.images import write_picture
 from wplus.inversion import (
     SPACES,
     Inversion,
@@ -34,7 +35,7 @@ from wplus.inversion import (
     invert,
 )
 from wplus.inversion.progress import load_progress, save_progress
-from wplus.models import Generator, load_generator, load_perceptual
+from wplus.models import IMAGE2STYLEGAN_TAPS, Generator, load_generator, load_perceptual
 
 PRESETS = {"quick": Settings(), "paper": Settings.image2stylegan()}
 STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
@@ -45,12 +46,13 @@ STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
 @output_option(folder=True)
 @generator_option
 @click.option("--crop", "cropped", is_flag=True, help="The inputs are aligned crops already; squares of any size.")
-@click.option("--face", type=click.IntRange(1), default=1, show_default=True, help="Which face: 1 is the largest.")
+@click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which face; 0 is the largest.")
 @click.option("--space", type=click.Choice([space.name for space in SPACES]), default="W+", show_default=True)
 @click.option("--start", type=click.Choice(list(STARTS)), default="mean", show_default=True, help="First codes.")
 @click.option(
     "--perceptual", help="vgg-slim (ships), vgg16 (528 MB, downloaded once) or a file.  [the generator's own]"
 )
+@click.option("--taps", default=",".join(IMAGE2STYLEGAN_TAPS), show_default=True, help="Layers that are compared.")
 @click.option("--perceptual-weight", type=float, default=1.0, show_default=True, help="Lambda of the four taps.")
 @click.option("--pixel-weight", type=float, default=1.0, show_default=True, help="Lambda of the squared error.")
 @click.option(
@@ -72,6 +74,7 @@ def command(
     space: str,
     start: str,
     perceptual: str | None,
+    taps: str,
     perceptual_weight: float,
     pixel_weight: float,
     preset: str,
@@ -90,13 +93,14 @@ def command(
       wplus invert holiday/ -o codes --steps 1000
       wplus invert crops/ --crop -o codes --preset paper --perceptual vgg16
     """
-    try:
-        settings = replace(PRESETS[preset], **{name: value for name, value in changed.items() if value is not None})
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     opened = load_generator(generator).to(device)
     network = load_perceptual(perceptual or opened.card.perceptual).to(device)
-    objective = Objective((Perceptual(network, weight=perceptual_weight), Pixel(pixel_weight)))
+    try:
+        settings = replace(PRESETS[preset], **{name: value for name, value in changed.items() if value is not None})
+        names = tuple(name.strip() for name in taps.split(","))
+        objective = Objective((Perceptual(network, names, weight=perceptual_weight), Pixel(pixel_weight)))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     click.echo(
         f"generator {opened.name} ({opened.resolution} px), perceptual network {network.name}, {device}", err=True
     )
@@ -114,24 +118,32 @@ def command(
             ready: list[tuple[Job, Crop]] = []
             for job in jobs[first : first + batch]:
                 try:
-                    ready.append((job, _crop(job.source, opened, cropped=cropped, face=face)))
+                    ready.append((job, read(job.source)))
                 except WplusError as error:
                     yield job, Outcome("failed", reason=str(error))
             # a picture that was broken off goes on alone: its steps are not those of the others
             fresh = [item for item in ready if not _resume_file(item[0]).exists()]
             for group in ([fresh] if fresh else []) + [[item] for item in ready if item not in fresh]:
-                yield from _invert(group, f"{first + len(group)}/{len(jobs)}")
+                found = descend(group, f"invert {first + len(group)}/{len(jobs)}")
+                for index, (job, _) in enumerate(group):
+                    yield job, attempt(job, functools.partial(_save, opened, found, index))
+                if found.interrupted:
+                    return
 
-    def _invert(group: list[tuple[Job, Crop]], text: str) -> Iterator[tuple[Job, Outcome]]:
+    def read(source: Path) -> Crop:
+        size = opened.resolution
+        return as_crop(source, size=size) if cropped else align(source, size=size, face=face)
+
+    def descend(group: list[tuple[Job, Crop]], text: str) -> Inversion:
         resume = load_progress(_resume_file(group[0][0]), key=group[0][0].key) if len(group) == 1 else None
         begun = 0 if resume is None else resume.step
-        with progress(settings.steps + 1 - begun, text=f"invert {text}") as bar:
+        with progress(settings.steps + 1 - begun, text=text) as bar:
 
             def watch(record: Record) -> None:
                 bar.update()
                 bar.set_postfix_str(f"loss {float(record.total.mean()):.4f}", refresh=False)
 
-            found = invert(
+            return invert(
                 opened,
                 [crop for _, crop in group],
                 objective=objective,
@@ -141,34 +153,16 @@ def command(
                 space=next(item for item in SPACES if item.name == space),
                 start=STARTS[start],
             )
-        for index, (job, _) in enumerate(group):
-            yield job, _save(opened, found, index, job)
 
     run(photos, output, settings=described, suffix=".safetensors", work=work)
-
-
-def _crop(source: Path, generator: Generator, *, cropped: bool, face: int) -> Crop:
-    """The input as a crop of the generator's size."""
-    photo = read_photo(source)
-    if cropped:
-        height, width = photo.shape[1:]
-        if height != width:
-            raise FaceError(f"{source}: {width}x{height} is no aligned crop; leave out --crop to have it aligned")
-        shape = (generator.resolution, generator.resolution)
-        picture = functional.interpolate(photo[None], size=shape, mode="bicubic", antialias=True)[0].clamp(-1, 1)
-        whole = ((-0.5, -0.5), (-0.5, height - 0.5), (width - 0.5, height - 0.5), (width - 0.5, -0.5))
-        return Crop(picture, Alignment(whole, (width, height), generator.resolution))
-    faces = detect(photo)
-    if not faces:
-        raise FaceError(f"no face found in {source}; if it is an aligned crop already, say --crop")
-    if face > len(faces):
-        raise FaceError(f"{source} shows {len(faces)} face{'s' * (len(faces) > 1)}, there is no number {face}")
-    return align(photo, size=generator.resolution, face=faces[face - 1])
 
 
 def _save(generator: Generator, found: Inversion, index: int, job: Job) -> Outcome:
     """Write latent and picture; of a descent that was broken off also what it needs to go on."""
     latent = found.latents[index]
+    assert latent.origin is not None
+    if not all(map(math.isfinite, latent.origin.losses.values())):
+        return Outcome("failed", reason=f"{job.source}: {found.stopped[index]}")
     file = job.stem.with_name(job.stem.name + ".safetensors")
     latent.save(file)
     write_picture(job.stem.with_name(job.stem.name + ".png"), render_one(generator, latent)[0])

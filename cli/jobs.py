@@ -7,6 +7,7 @@ An input is skipped when an earlier run with the same settings finished it and i
 import csv
 import hashlib
 import io
+import itertools
 import json
 import os
 from collections import Counter
@@ -21,7 +22,7 @@ from wplus.core import ImageError, OutputError, WplusError
 from wplus.core.files import write_text
 from wplus.core.images import find_pictures
 
-COLUMNS = ("input", "status", "output", "reason", "key")
+COLUMNS = ("input", "status", "name", "output", "reason", "key")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,13 @@ class Outcome:
     reason: str = ""
 
 
-def plan(inputs: Sequence[Path], folder: Path, settings: Mapping[str, Any]) -> tuple[list[Job], dict[Path, str]]:
-    """Jobs for all pictures in `inputs` (files and folders), and the inputs that hold none, with the reason."""
+def plan(
+    inputs: Sequence[Path], folder: Path, settings: Mapping[str, Any], manifest: "Manifest"
+) -> tuple[list[Job], dict[Path, str]]:
+    """Jobs for all pictures in `inputs` (files and folders), and the inputs that hold none, with the reason.
+
+    An input keeps the name that the manifest knows it by; no two inputs share one, in this run or from earlier ones.
+    """
     sources: list[Path] = []
     failed: dict[Path, str] = {}
     for given in inputs:
@@ -52,21 +58,20 @@ def plan(inputs: Sequence[Path], folder: Path, settings: Mapping[str, Any]) -> t
             sources += [path for path in find_pictures(given) if path not in sources]
         except ImageError as error:
             failed[given] = str(error)
-    jobs, taken = [], set[str]()
+    names = {source: manifest.name_of(source) for source in sources}
+    taken = manifest.names | {name for name in names.values() if name is not None}
+    jobs = []
     for source in sources:
-        name = source.stem
-        if name in taken:  # a.jpg beside a.png, or one name in two folders
-            name = next(
-                f"{source.stem}-{number}"
-                for number in range(2, len(sources) + 2)
-                if f"{source.stem}-{number}" not in taken
-            )
-        taken.add(name)
         try:
             data = source.read_bytes()
         except OSError as error:
             failed[source] = f"{source}: cannot be read: {error.strerror}"
             continue
+        name = names[source]
+        if name is None:  # a.jpg beside a.png, or one name in two folders
+            others = (f"{source.stem}-{number}" for number in itertools.count(2))
+            name = next(name for name in itertools.chain([source.stem], others) if name not in taken)
+            taken.add(name)
         jobs.append(Job(source, folder / name, _key(data, settings)))
     return jobs, failed
 
@@ -89,8 +94,12 @@ def run(
     Raises:
         OutputError: the folder cannot be written.
     """
-    jobs, failed = plan(inputs, folder, settings)
     manifest = Manifest(folder / "manifest.csv")
+    jobs, failed = plan(inputs, folder, settings, manifest)
+    if any(job.source.resolve().parent == folder.resolve() for job in jobs):
+        raise OutputError(
+            f"{folder}: the results would lie among the inputs and could replace them; give another folder"
+        )
     todo = [job for job in jobs if not manifest.finished(job, suffix)]
     total = len(jobs) + len(failed)
     if todo:
@@ -100,12 +109,16 @@ def run(
     for job in jobs:
         if job not in todo:
             manifest.skip(job)
+    interrupted = False
     for job, outcome in work(todo):
-        manifest.add(job.source, outcome, key=job.key)
+        interrupted |= outcome.status == "interrupted"
+        manifest.add(job.source, outcome, job)
+        if outcome.status == "done" and outcome.reason:
+            click.echo(f"{job.source}: {outcome.reason}", err=True)
         if outcome.status != "failed" or total > 1:  # a single photograph that fails leaves nothing behind
             manifest.write()
-        if outcome.status == "interrupted":
-            raise KeyboardInterrupt
+    if interrupted:
+        raise KeyboardInterrupt
     reasons = manifest.failures
     if total == 1 and reasons:
         raise WplusError(reasons[0])
@@ -119,12 +132,26 @@ def run(
 
 
 class Manifest:
-    """The table of what became of every input, in this run and in earlier ones."""
+    """The table of what became of every input, in this run and in earlier ones.
+
+    Raises:
+        OutputError: a file of this name is there that is no such table.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = _read(path)
         self.now: list[str] = []
+
+    @property
+    def names(self) -> set[str]:
+        """Names, without suffix, of all results there are."""
+        return {row["name"] for row in self.rows.values()} - {""}
+
+    def name_of(self, source: Path) -> str | None:
+        """The name that an input's results had in an earlier run."""
+        row = self.rows.get(str(source))
+        return (row["name"] or None) if row is not None else None
 
     def finished(self, job: Job, suffix: str) -> bool:
         """Whether an earlier run with the same settings did this job, and its result is still there."""
@@ -135,12 +162,13 @@ class Manifest:
 
     def skip(self, job: Job) -> None:
         """Note that a job was finished before."""
-        self.add(job.source, Outcome("skipped", self.rows[str(job.source)]["output"], "finished before"), key=job.key)
+        self.add(job.source, Outcome("skipped", self.rows[str(job.source)]["output"], "finished before"), job)
 
-    def add(self, source: Path, outcome: Outcome, *, key: str = "") -> None:
-        """Note what became of an input."""
+    def add(self, source: Path, outcome: Outcome, job: Job | None = None) -> None:
+        """Note what became of an input, and of its job if it came to one."""
         self.now.append(str(source))
-        values = (str(source), outcome.status, outcome.output, outcome.reason, key)
+        name, key = ("", "") if job is None else (job.stem.name, job.key)
+        values = (str(source), outcome.status, name, outcome.output, outcome.reason, key)
         self.rows[str(source)] = dict(zip(COLUMNS, values, strict=True))
 
     @property
@@ -168,11 +196,9 @@ class Manifest:
 
 
 def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
-    """The outcome of one job, a user's mistake included; a folder that cannot be written ends all."""
+    """The outcome of one job, a user's mistake included."""
     try:
         return work(job)
-    except OutputError:
-        raise
     except WplusError as error:
         return Outcome("failed", reason=str(error))
 
@@ -197,10 +223,14 @@ def _key(data: bytes, settings: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
-    """Lines of an earlier manifest by input; a file that is none is started anew."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if set(COLUMNS) <= set(row)]
-    except (OSError, UnicodeDecodeError, csv.Error):
+    """Lines of an earlier manifest by input."""
+    if not path.exists():
         return {}
-    return {row["input"]: row for row in rows}
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise OutputError(f"{path}: not a manifest of wplus, and not to be lost; give another folder")
+            return {row["input"]: row for row in reader if None not in row.values()}
+    except (OSError, csv.Error) as error:
+        raise OutputError(f"{path}: cannot be read: {error}") from error

@@ -18,7 +18,7 @@ from wplus.editing import morph
 @click.option("--frames", type=click.IntRange(2), help="Frames, ends included.  [9 for a strip, 48 for an animation]")
 @click.option("--weight", type=float, help="One picture or latent at this weight instead; 0 is A, 1 is B.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Length of an animation."
+    "--seconds", type=click.FloatRange(0.1, 600), default=3.0, show_default=True, help="Length of an animation."
 )
 @click.option("--loop", is_flag=True, help="Play back to A again.")
 @click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")

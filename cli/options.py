@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from wplus.core import Latent, LatentError, OutputError
+from wplus.core import GeneratorError, Latent, LatentError, OutputError
 from wplus.core.files import replacing
 from wplus.core.images import write_picture
 from wplus.core.shapes import Images
@@ -38,8 +38,8 @@ def device_option(command: Command) -> Command:
 
 
 def output_option(*, folder: bool, default: str | None = None) -> Callable[[Command], Command]:
-    """-o, a folder or a file."""
-    kind = click.Path(path_type=Path, file_okay=not folder, dir_okay=folder)
+    """-o, a folder or a file; what is there instead is told when it is written to."""
+    kind = click.Path(path_type=Path)
     text = "Folder for the results; made if it is not there." if folder else "File to write; the suffix tells the form."
     return click.option(
         "-o", "--output", type=kind, required=default is None, default=default, show_default=True, help=text
@@ -90,7 +90,10 @@ def generator_of(latent: Latent, given: str | None) -> Generator:
         return load_generator(given)
     if latent.origin is None:
         raise LatentError("the latent does not say which generator it belongs to; give --generator")
-    return load_generator(latent.origin.generator)
+    try:
+        return load_generator(latent.origin.generator)
+    except GeneratorError as error:
+        raise GeneratorError(f"{error}; give the latent's generator by --generator FILE") from error
 
 
 def render_one(generator: Generator, latent: Latent) -> Images:
@@ -103,14 +106,17 @@ def write_result(path: Path, latent: Latent, generator: Generator) -> None:
     """Write what was made, in the form the suffix tells: a picture, exact values (.npy), or the latent itself.
 
     Raises:
+        LatentError: more codes than the form holds.
         OutputError: another suffix, or the file cannot be written.
     """
     suffix = path.suffix.lower()
+    if len(latent) > 1 and suffix != ".safetensors":
+        raise LatentError(f"{path}: {len(latent)} codes do not go into one picture")
     if suffix == ".safetensors":
         latent.save(path)
     elif suffix == ".npy":
-        with replacing(path) as temporary:
-            np.save(temporary, render_one(generator, latent)[0].numpy())
+        with replacing(path) as temporary, temporary.open("wb") as file:  # a file: to a path numpy adds ".npy"
+            np.save(file, render_one(generator, latent)[0].numpy())
     elif suffix in {".png", ".jpg", ".jpeg", ".webp"}:
         write_picture(path, render_one(generator, latent)[0])
     else:

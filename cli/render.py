@@ -36,4 +36,7 @@ def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str
     for path, latent in zip(latents, loaded, strict=True):
         network = generator_of(latent, generator).to(device)
         network.check(latent)
-        write_result(output if single else output / f"{path.stem}.{suffix}", latent, network)
+        target = output if single else output / f"{path.stem}.{suffix}"
+        for index in range(len(latent)):
+            number = f"-{index}" if len(latent) > 1 else ""
+            write_result(target.with_name(f"{target.stem}{number}{target.suffix}"), latent[index], network)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import torch
 
+from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, output_option, progress, record_options
 from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
@@ -48,6 +49,7 @@ def command(
         recipe = replace(Recipe(), **given, channels=widths)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    folder_must_be_writable(output)
     faces = load_faces(folder, resolution=recipe.resolution)
     training, held_out = faces.split(min(HELD_OUT, len(faces) // 10))
     precision = torch.bfloat16 if device != "mps" else torch.float32

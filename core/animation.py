@@ -43,14 +43,17 @@ def write_frames(path: str | Path, images: Images, *, seconds: float = 3.0) -> N
 
     Raises:
         OutputError: another suffix, or the file cannot be written.
+        ValueError: a length outside 0.1 to 600 seconds.
     """
+    if not 0.1 <= seconds <= 600:
+        raise ValueError(f"seconds must be in [0.1, 600], got {seconds}")
     suffix = Path(path).suffix.lower()
     frames = shown(images)
     if suffix == ".gif":
         _write_gif(path, frames, seconds=seconds)
     elif suffix == ".mp4":
         _write_mp4(path, frames, seconds=seconds)
-    elif suffix in {".png", ".jpg", ".webp"}:
+    elif suffix in {".png", ".jpg", ".jpeg", ".webp"}:
         write_picture(path, strip(frames))
     else:
         raise OutputError(f"{path}: cannot write frames as '{suffix}'; use .gif, .mp4, .png, .jpg or .webp")

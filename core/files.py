@@ -46,7 +46,7 @@ def write_text(path: str | Path, text: str) -> None:
         OutputError: the file cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")  # file names need not be UTF-8
 
 
 def _umask() -> int:

@@ -26,6 +26,7 @@ class Origin:
     w_radius: float | None = None
     """Root mean square distance of the generator's mapped codes from their mean."""
     space: str = "W+"
+    """The space that the codes are given in; in which they were looked for stands in `settings`."""
     crop: Mapping[str, Any] | None = None
     """The alignment of the photograph (`Alignment.to_json`), to paste the picture back."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -36,18 +37,34 @@ class Origin:
     version: str = field(default_factory=lambda: version("wplus"))
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Origin":
+    def from_json(cls, values: object) -> "Origin":
         """Read what `dataclasses.asdict` wrote.
 
         Raises:
-            LatentError: a field is missing or unknown.
+            LatentError: a field is missing, unknown, or of another type.
         """
-        known = {item.name for item in fields(cls)}
-        unknown = sorted(set(values) - known)
+        if not isinstance(values, Mapping):
+            raise LatentError(f"the origin is a {type(values).__name__}, expected names and values")
+        unknown = sorted(set(values) - {item.name for item in fields(cls)})
         missing = sorted({"generator", "fingerprint", "resolution"} - set(values))
         if unknown or missing:
-            raise LatentError(f"the latent's origin has unknown fields {unknown} and lacks {missing}")
+            raise LatentError(f"the origin has unknown fields {unknown} and lacks {missing}")
+        for name, value in values.items():
+            if not isinstance(value, FIELD_TYPES[name]) or isinstance(value, bool):
+                raise LatentError(f"the origin's {name} is a {type(value).__name__}")
         return cls(**values)
+
+
+FIELD_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("generator", "fingerprint", "space", "version"), (str,)),
+    **dict.fromkeys(("settings", "losses"), (Mapping,)),
+    "resolution": (int,),
+    "w_radius": (int, float, type(None)),
+    "crop": (Mapping, type(None)),
+    "seed": (int, type(None)),
+    "edit": (str, type(None)),
+}
+"""What each field of an origin may be in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,23 +72,29 @@ class Latent:
     """Codes of one or more pictures in W+, as values: an edit returns a new one.
 
     Args:
-        ws: shape (batch, layers, w_dim); a code of W has equal rows.
+        ws: shape (batch, layers, w_dim), kept as fp32; a code of W has equal rows.
         noise: one map a synthesis layer, each (batch, 1, height, width), or None for the generator's own.
         origin: where the codes came from, or None for bare codes.
 
     Raises:
-        LatentError: `ws` is not of three dimensions, or holds a value that is not finite.
+        LatentError: `ws` is not of three dimensions or empty, or a value is no finite floating-point number.
     """
 
-    ws: Ws
+    ws: Tensor
     noise: tuple[Tensor, ...] | None = None
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        if self.ws.ndim != 3:
+        if self.ws.ndim != 3 or 0 in self.ws.shape:
             raise LatentError(f"codes have shape {tuple(self.ws.shape)}, expected (batch, layers, w_dim)")
-        if not bool(torch.isfinite(self.ws).all()):
-            raise LatentError("codes hold values that are not finite")
+        for name, tensor in (("codes", self.ws), *(("noise maps", item) for item in self.noise or ())):
+            if not tensor.is_floating_point():
+                raise LatentError(f"{name} are {tensor.dtype}, expected floating point")
+            if not bool(torch.isfinite(tensor).all()):
+                raise LatentError(f"{name} hold values that are not finite")
+        object.__setattr__(self, "ws", self.ws.float())
+        if self.noise is not None:
+            object.__setattr__(self, "noise", tuple(item.float() for item in self.noise))
 
     def __len__(self) -> int:
         return self.ws.shape[0]
@@ -89,7 +112,7 @@ class Latent:
         origin = self.origin
         if origin is not None:
             done = edit if origin.edit is None else f"{origin.edit}; {edit}"
-            origin = replace(origin, space="W+", losses={}, edit=done)
+            origin = replace(origin, losses={}, edit=done)
         return replace(self, ws=ws, origin=origin)
 
     def to(self, device: torch.device | str) -> "Latent":
@@ -154,10 +177,12 @@ def check_same(latents: Sequence[Latent]) -> None:
     first = latents[0]
     for other in latents[1:]:
         a, b = first.origin, other.origin
-        if a is not None and b is not None and a.fingerprint != b.fingerprint:
-            raise LatentError(
-                f"latents of different generators: {a.generator} ({a.fingerprint}) and {b.generator} ({b.fingerprint})"
-            )
+        if a is not None and b is not None:
+            if a.fingerprint != b.fingerprint:
+                names = f"{a.generator} ({a.fingerprint}) and {b.generator} ({b.fingerprint})"
+                raise LatentError(f"latents of different generators: {names}")
+            if a.space != b.space:
+                raise LatentError(f"latents of different spaces: {a.space} and {b.space}")
         if first.ws.shape[1:] != other.ws.shape[1:]:
             raise LatentError(
                 f"latents of different shapes: {first.ws.shape[1]} layers of {first.ws.shape[2]}"

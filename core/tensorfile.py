@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from wplus.core.errors import WplusError
+from wplus.core.errors import OutputError, WplusError
 from wplus.core.files import replacing
 
 KEY = "wplus"
@@ -22,9 +23,14 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: Mappi
     Raises:
         OutputError: the file cannot be written.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
     with replacing(path) as temporary:
-        save_file(plain, temporary, metadata={KEY: json.dumps(header, sort_keys=True)})
+        try:
+            save_file(plain, temporary, metadata={KEY: json.dumps(header, sort_keys=True)})
+        except SafetensorError as reason:
+            raise OutputError(f"cannot write {path}: {reason}") from reason
 
 
 def read_tensors(
@@ -66,7 +72,7 @@ def _open(path: str | Path, *, error: type[WplusError], expected: str) -> tuple[
         raise error(f"{path}: not {expected}, or damaged: {reason}") from reason
     except KeyError:
         raise error(f"{path}: a safetensors file, but not {expected} (it has no '{KEY}' header)") from None
-    except ValueError as reason:
+    except (ValueError, RecursionError) as reason:
         raise error(f"{path}: not {expected}: its header is no JSON") from reason
     if not isinstance(header, dict):
         raise error(f"{path}: not {expected}: its header is no JSON object")

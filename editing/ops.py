@@ -55,6 +55,8 @@ def crossover(content: Latent, style: Latent, *, first_style_layer: int | str | 
         first = layers // 2
     elif isinstance(first_style_layer, str):
         first = layer_at(first_style_layer)
+        if first >= layers:
+            raise ValueError(f"{first_style_layer} is beyond the generator's {2 << (layers // 2)}px")
     else:
         first = first_style_layer
     if not 0 <= first <= layers:
@@ -64,7 +66,10 @@ def crossover(content: Latent, style: Latent, *, first_style_layer: int | str | 
 
 
 def layer_at(resolution: str) -> int:
-    """The first row of W+ that acts at a resolution such as "16px": 4px is row 0, 8px row 2, 16px row 4.
+    """The first row of W+ that belongs to a resolution such as "16px": 4px is row 0, 8px row 2, 16px row 4.
+
+    Two rows a resolution is the paper's count, and the field's. In StyleGAN2 the row before acts there already: it
+    drives both the colours of one resolution and the first convolution of the next.
 
     Raises:
         ValueError: not a power of two from 4 up.

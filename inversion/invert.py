@@ -102,7 +102,6 @@ def invert(
         Latent(
             progress.best_ws[index : index + 1].cpu(),
             origin=generator.origin(
-                space=space.name,
                 crop=item.alignment.to_json(),
                 settings=described,
                 seed=settings.seed,

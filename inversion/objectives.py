@@ -1,5 +1,6 @@
 """What an inversion minimises: a sum of terms, each one loss an image (Image2StyleGAN section 4.1)."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -28,10 +29,17 @@ class Term(Protocol):
 
 @dataclass(frozen=True)
 class Pixel:
-    """Mean squared error of pixels at full size, times `weight`."""
+    """Mean squared error of pixels at full size, times `weight`.
+
+    Raises:
+        ValueError: a weight that is negative or not finite.
+    """
 
     weight: float = 1.0
     name: str = "pixel"
+
+    def __post_init__(self) -> None:
+        _check_weight(self.weight)
 
     def against(self, target: Images) -> Comparison:
         return lambda images: self.weight * (images - target).square().mean(dim=(1, 2, 3))
@@ -49,6 +57,9 @@ class Perceptual:
         taps: its layers that are compared.
         weight: lambda, the same for every tap.
         after_relu: tap behind the ReLU instead of before.
+
+    Raises:
+        ValueError: a tap that the network does not have, or a weight that is negative or not finite.
     """
 
     network: VGG
@@ -56,6 +67,12 @@ class Perceptual:
     weight: float = 1.0
     after_relu: bool = False
     name: str = "perceptual"
+
+    def __post_init__(self) -> None:
+        _check_weight(self.weight)
+        missing = [tap for tap in self.taps if tap not in self.network.convs]
+        if missing or not self.taps:
+            raise ValueError(f"{self.network.name} has no {', '.join(missing)}; it has {', '.join(self.network.convs)}")
 
     def against(self, target: Images) -> Comparison:
         wanted = self.network(target, self.taps, after_relu=self.after_relu)
@@ -101,6 +118,11 @@ class Objective:
     def to_json(self) -> dict[str, Any]:
         """Settings of all terms by name."""
         return {term.name: term.to_json() for term in self.terms}
+
+
+def _check_weight(weight: float) -> None:
+    if not 0 <= weight < math.inf:
+        raise ValueError(f"the weight of a term must be finite and not negative, got {weight}")
 
 
 def image2stylegan(network: VGG) -> Objective:

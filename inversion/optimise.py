@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from wplus.core.latent import Latent, Origin
 from wplus.core.shapes import Flags, Images, Losses, Ws
 from wplus.inversion.objectives import Objective
 from wplus.inversion.spaces import Space
@@ -14,7 +15,7 @@ from wplus.inversion.starts import Start
 from wplus.models import Generator
 
 DIVERGED = 10.0
-"""A loss this many times that of the start counts as diverged."""
+"""A loss this many times that of the start, and of a grey picture, counts as diverged."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,12 @@ class Settings:
     def __post_init__(self) -> None:
         if self.steps < 0:
             raise ValueError(f"steps must be 0 or more, got {self.steps}")
-        if not (self.learning_rate > 0 and 0 < self.final_rate <= 1):
+        if not (0 < self.learning_rate < math.inf and 0 < self.final_rate <= 1):
             raise ValueError("learning_rate must be positive and final_rate in (0, 1]")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and 0 < self.epsilon < math.inf):
+            raise ValueError("beta1 and beta2 must be in [0, 1) and epsilon positive")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be in [0, 2**63), got {self.seed}")
 
     @classmethod
     def image2stylegan(cls) -> "Settings":
@@ -63,7 +68,8 @@ class Progress:
     code: Tensor
     first_moment: Tensor
     second_moment: Tensor
-    start_loss: Losses
+    ceiling: Losses
+    """The loss above which a picture counts as diverged."""
     best_ws: Ws
     best_losses: dict[str, Losses]
     """Losses by term of `best_ws`, infinite before any was finite."""
@@ -80,12 +86,20 @@ class Record:
         losses: by term, each of shape (batch,).
         ws: the codes, shape (batch, layers, w_dim).
         progress: what is needed to go on after this record; also the best codes so far.
+        origin: names the generator.
     """
 
     step: int
     losses: dict[str, Losses]
     ws: Ws
     progress: Progress
+    origin: Origin
+
+    @property
+    def latent(self) -> Latent:
+        """The codes as a latent; of a picture that was stopped its best ones."""
+        alive = self.progress.alive[:, None, None]
+        return Latent(torch.where(alive, self.ws, self.progress.best_ws), origin=self.origin)
 
     @property
     def total(self) -> Losses:
@@ -105,20 +119,21 @@ def steps(
 ) -> Iterator[Record]:
     """Descend; yields `settings.steps` + 1 records, the first before any update.
 
-    No picture feels another, so a batch gives what its pictures give alone. A picture whose loss is not finite or
-    rises to ten times its start is stopped: its best codes stay, the others go on.
+    No picture feels another, so a batch gives what its pictures give alone. A picture whose loss is not finite, or
+    rises to ten times that of its start and that of a grey picture, is stopped: its best codes stay, the others go on.
 
     Args:
         target: RGB (batch, 3, resolution, resolution) in [-1, 1].
         resume: the `progress` of an earlier record of the same call.
     """
     compare = objective.against(target)
+    origin = generator.origin()
     if resume is None:
         resume = _begin(space.code(start.ws(generator, count=target.shape[0], seed=settings.seed)), space, generator)
     code, adam = _adam(resume, settings)
     best_ws, best = resume.best_ws, resume.best_losses
-    start_loss, alive = resume.start_loss, resume.alive
-    for step in range(resume.step, settings.steps + 1):
+    ceiling, alive = resume.ceiling, resume.alive
+    for step in range(min(resume.step, settings.steps), settings.steps + 1):
         adam.zero_grad()
         ws = space.ws(code, generator.layers)
         losses = compare(generator(ws))
@@ -126,9 +141,10 @@ def steps(
         ws, losses = ws.detach().clone(), {name: loss.detach() for name, loss in losses.items()}
 
         if step == 0:
-            start_loss = total.detach()
+            grey = torch.stack(list(compare(torch.zeros_like(target)).values())).sum(dim=0)
+            ceiling = DIVERGED * torch.maximum(total.detach(), grey)
             best = {name: torch.full_like(loss, math.inf) for name, loss in losses.items()}
-        alive = alive & torch.isfinite(total) & (total <= DIVERGED * start_loss)
+        alive = alive & torch.isfinite(total) & (total <= ceiling)
         better = alive & (total.detach() < torch.stack(list(best.values())).sum(dim=0))
         best_ws = torch.where(better[:, None, None], ws, best_ws)
         best = {name: torch.where(better, loss, best[name]) for name, loss in losses.items()}
@@ -143,12 +159,12 @@ def steps(
             code.detach().clone(),
             moments["exp_avg"].clone(),
             moments["exp_avg_sq"].clone(),
-            start_loss,
+            ceiling,
             best_ws,
             best,
             alive,
         )
-        yield Record(step, losses, ws, progress)
+        yield Record(step, losses, ws, progress, origin)
         if not bool(alive.any()):
             return
 

@@ -14,7 +14,7 @@ def save_progress(path: Path, progress: Progress, *, index: int, key: str) -> No
         OutputError: the file cannot be written.
     """
     row = slice(index, index + 1)
-    names = ("code", "first_moment", "second_moment", "start_loss", "best_ws", "alive")
+    names = ("code", "first_moment", "second_moment", "ceiling", "best_ws", "alive")
     tensors = {name: getattr(progress, name)[row] for name in names}
     tensors |= {f"best_losses.{name}": loss[row] for name, loss in progress.best_losses.items()}
     order = list(progress.best_losses)  # sums of floats depend on it

@@ -45,7 +45,7 @@ def load_generator(name_or_path: str | Path) -> Generator:
             generator = read_generator(WEIGHTS / entry.file)
             generator.card = replace(generator.card, name=entry.name, perceptual=entry.perceptual)
             return generator
-    if Path(name_or_path).exists():
+    if Path(name_or_path).is_file():
         return read_generator(name_or_path)
     names = [entry.name for entry in GENERATORS]
     raise GeneratorError(f"no generator and no file is named '{name_or_path}'{suggest(str(name_or_path), names)}")
@@ -61,7 +61,7 @@ def load_perceptual(name_or_path: str | Path) -> VGG:
         return load_vgg16()
     if str(name_or_path) == "vgg-slim":
         return load_vgg_file(WEIGHTS / "vgg-slim.safetensors")
-    if Path(name_or_path).exists():
+    if Path(name_or_path).is_file():
         return load_vgg_file(name_or_path)
     found = suggest(str(name_or_path), PERCEPTUAL)
     raise WeightsError(f"no perceptual network and no file is named '{name_or_path}'{found}")

@@ -37,7 +37,7 @@ class Card:
 
 
 class Generator:
-    """A StyleGAN2 whose weights never change: no gradient reaches them, and modes cannot be switched.
+    """A StyleGAN2 whose weights are frozen: no gradient reaches them.
 
     Args:
         network: mapping and synthesis; taken over and frozen.
@@ -106,7 +106,7 @@ class Generator:
         """The code of a seed: the same on every machine, alone or among others."""
         z = torch.randn(1, self.z_dim, generator=torch.Generator().manual_seed(seed))
         ws = self.map(z.to(self.device), psi)
-        return Latent(ws, origin=self.origin(space="W", seed=seed, settings={"psi": psi}))
+        return Latent(ws, origin=self.origin(seed=seed, settings={"psi": psi}))
 
     @cached_property
     def w_radius(self) -> float:
@@ -123,7 +123,7 @@ class Generator:
         """An origin that names this generator; `details` are further fields of `Origin`."""
         return Origin(self.name, self.fingerprint, self.resolution, w_radius=self.w_radius, **details)
 
-    def __call__(self, latent: Latent | Ws) -> Images:
+    def __call__(self, latent: Latent | Tensor) -> Images:
         """Render codes: (batch, layers, w_dim) to RGB (batch, 3, resolution, resolution), nominally in [-1, 1].
 
         Raises:
@@ -155,7 +155,9 @@ class Generator:
             if shapes != expected:
                 raise LatentError(f"the latent's noise maps have shapes {shapes}, expected {expected}")
 
-    def _check_shape(self, ws: Ws) -> None:
+    def _check_shape(self, ws: Tensor) -> None:
+        if ws.ndim != 3:
+            raise LatentError(f"codes have shape {tuple(ws.shape)}, expected (batch, {self.layers}, {self.w_dim})")
         if ws.shape[1:] != (self.layers, self.w_dim):
             raise LatentError(
                 f"the latent has {ws.shape[1]} layers of {ws.shape[2]},"

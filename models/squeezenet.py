@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1 features in levels (Iandola et al. 2016), by torchvision: the eyes of training's discriminator."""
+"""SqueezeNet 1.1 features in levels (Iandola et al. 2016), by torchvision: what training compares pictures by."""
 
 from pathlib import Path
 

@@ -4,6 +4,8 @@ Image2StyleGAN compares pictures at conv1_1, conv1_2, conv3_2 and conv4_2. `vgg-
 names at half the width; a linear head on each tap makes its distances those of the full network.
 """
 
+import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,16 +124,26 @@ def load_vgg16() -> VGG:
         WeightsError: not in the cache and not to be downloaded; the message says where to put the file.
     """
     weights = VGG16_Weights.IMAGENET1K_V1
+    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[1]
+    start = file.stem.rsplit("-", 1)[1]  # torchvision's names carry the first digits of the sum
+    if file.exists() and not _sum(file).startswith(start):
+        raise WeightsError(f"{file}: damaged, its SHA-256 does not begin with {start}; delete it and try again")
     try:
-        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
     except (URLError, OSError, RuntimeError) as error:
-        file = weights.url.rsplit("/", 1)[1]
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise WeightsError(
-            f"the VGG16 weights {file} could not be downloaded from {weights.url} ({error});"
-            f" put that file into {folder}, or use the network that ships: vgg-slim"
+            f"the VGG16 weights {file.name} could not be downloaded from {weights.url} ({error});"
+            f" put that file into {file.parent}, or use the network that ships: vgg-slim"
         ) from error
     return _from_torchvision(state, name="vgg16")
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def load_vgg_file(path: str | Path) -> VGG:
@@ -149,8 +161,12 @@ def load_vgg_file(path: str | Path) -> VGG:
     tensors, header = read_tensors(path, error=WeightsError, expected="a perceptual network")
     if header.get("kind") != "perceptual":
         raise WeightsError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a perceptual network")
-    network = VGG(VGGConfig.from_json(header["config"]), name=str(header["name"]))
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
+    try:
+        network = VGG(VGGConfig.from_json(header["config"]), name=str(header["name"]))
+        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{path}: header and weights do not fit together: {reason}") from error
     return network
 
 

@@ -346,3 +346,119 @@ def test_the_demo_shows_everything_on_its_page(wplus, tmp_path):
     for words in ("MSE on [-1, 1]", "PSNR", "perceptual loss (vgg-slim)", "dlib identity distance", "inversion, "):
         assert words in page
     Latent.load(tmp_path / "demo" / "inversion.safetensors")
+
+
+def test_results_never_lie_among_the_inputs(wplus, portrait, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.open(portrait).save(photo)
+    before = photo.read_bytes()
+    for command in ("align", "invert"):
+        code, _, err = wplus(command, tmp_path, "-o", tmp_path)
+        assert code == 1
+        assert "the results would lie among the inputs" in err
+        assert photo.read_bytes() == before
+
+
+def test_a_name_of_an_earlier_run_is_not_taken_by_another_input(wplus, portrait, tmp_path):
+    for name, size in (("a", 512), ("b", 256)):
+        (tmp_path / name).mkdir()
+        Image.open(portrait).resize((size, size)).save(tmp_path / name / "me.jpg")
+    out = tmp_path / "out"
+    wplus("align", tmp_path / "a" / "me.jpg", "-o", out, "--size", 32)
+    first = (out / "me.png").read_bytes()
+    wplus("align", tmp_path / "b" / "me.jpg", "-o", out, "--size", 32)
+    assert (out / "me.png").read_bytes() == first
+    assert (out / "me-2.png").exists()
+    wplus("align", tmp_path / "b" / "me.jpg", "-o", out, "--size", 48)  # keeps its name
+    assert files(out) == ["manifest.csv", "me-2.json", "me-2.png", "me.json", "me.png"]
+
+
+def test_a_manifest_that_is_not_ours_is_left_alone(wplus, portrait, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.csv").write_text("my own table")
+    code, _, err = wplus("align", portrait, "-o", tmp_path / "out")
+    assert code == 1
+    assert "not a manifest of wplus" in err
+    assert (tmp_path / "out" / "manifest.csv").read_text() == "my own table"
+
+
+def test_file_names_need_not_be_utf_8(wplus, portrait, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    name = os.fsdecode(b"caf\xe9.jpg")
+    (folder / name).write_bytes(portrait.read_bytes())
+    (folder / "b c.jpg").write_bytes(portrait.read_bytes())
+    for status in ("done", "skipped"):
+        code, out, _ = wplus("align", folder, "-o", tmp_path / "out", "--size", 32)
+        assert (code, out) == (0, f"{tmp_path / 'out'}: 2 {status} of 2\n")
+
+
+def test_all_faces_of_a_photograph_are_numbered(wplus, portrait, tmp_path):
+    face = Image.open(portrait)
+    both = Image.new("RGB", (1024, 512))
+    both.paste(face, (0, 0))
+    both.paste(face.resize((400, 400)), (512, 50))
+    both.save(tmp_path / "two.png")
+    assert wplus("align", tmp_path / "two.png", "-o", tmp_path / "out", "--all", "--size", 32)[0] == 0
+    assert [name for name in files(tmp_path / "out") if name.endswith("png")] == ["two-0.png", "two-1.png"]
+    code, _, err = wplus("align", tmp_path / "two.png", "-o", tmp_path / "one", "--face", 2)
+    assert code == 1
+    assert "no face number 2" in err
+
+
+def test_ctrl_c_keeps_every_picture_of_a_batch(wplus, portrait, tmp_path, monkeypatch):
+    import importlib
+
+    module = importlib.import_module("wplus.cli.invert")
+    real = module.invert
+
+    def interrupted(*args, watch, **kwargs):
+        def stop(record):
+            if record.step == 2:
+                raise KeyboardInterrupt
+
+        return real(*args, watch=stop, **kwargs)
+
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        (tmp_path / "in" / f"{number}.jpg").write_bytes(portrait.read_bytes())
+    monkeypatch.setattr(module, "invert", interrupted)
+    assert wplus("invert", tmp_path / "in", "-o", tmp_path / "out", "--batch", 2, *QUICK)[0] == 130
+    statuses = [row["status"] for row in manifest(tmp_path / "out").values()]
+    assert statuses == ["interrupted", "interrupted"]
+    monkeypatch.setattr(module, "invert", real)
+    code, out, _ = wplus("invert", tmp_path / "in", "-o", tmp_path / "out", "--batch", 2, *QUICK)
+    assert (code, out) == (0, f"{tmp_path / 'out'}: 3 done of 3\n")
+
+
+def test_odd_numbers_are_usage_errors(wplus, portrait, latents, tmp_path):
+    invert = ("invert", portrait, "-o", tmp_path / "out")
+    for words in (
+        ("--pixel-weight", "nan"),
+        ("--beta1", "2"),
+        ("--epsilon", "-1"),
+        ("--seed", 2**70),
+        ("--taps", "conv9_1"),
+    ):
+        assert wplus(*invert, *words)[0] == 2, words
+    assert wplus("morph", *latents[:2], "-o", tmp_path / "m.gif", "--seconds", "1e9")[0] == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_can_be_rendered_into_twice_and_suffixes_may_be_large(wplus, latents, tmp_path):
+    for _ in range(2):
+        assert wplus("render", *latents, "-o", tmp_path / "out")[0] == 0
+    assert wplus("render", latents[0], "-o", tmp_path / "X.NPY")[0] == 0
+    assert np.load(tmp_path / "X.NPY").shape == (3, 64, 64)
+    assert files(tmp_path / "out") == ["0.png", "1.png", "2.png"]
+
+
+def test_codes_of_ones_own_generator_ask_for_its_file(wplus, tmp_path, mini):
+    mini.save(tmp_path / "mini" / "generator.safetensors")
+    given = ("--generator", tmp_path / "mini" / "generator.safetensors")
+    assert wplus("sample", *given, "-o", tmp_path / "samples", "--count", 1)[0] == 0
+    latent = tmp_path / "samples" / "seed0000.safetensors"
+    code, _, err = wplus("render", latent, "-o", tmp_path / "a.png")
+    assert code == 1
+    assert err.endswith("give the latent's generator by --generator FILE\n")
+    assert wplus("render", latent, "-o", tmp_path / "a.png", *given)[0] == 0

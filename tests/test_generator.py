@@ -100,5 +100,5 @@ def test_somebody_elses_safetensors_are_no_generator(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
     with pytest.raises(GeneratorError, match="not a wplus generator"):
         load_generator(tmp_path / "a.safetensors")
-    with pytest.raises(GeneratorError, match="is a folder, expected a wplus generator"):
+    with pytest.raises(GeneratorError, match="no generator and no file is named"):
         load_generator(tmp_path)

@@ -73,7 +73,7 @@ def test_in_w_the_nearest_single_vector_is_found(toy):
     found = invert(toy, crop_of(picture[0]), objective=PIXEL, space=W(), settings=Settings(steps=400))
     # with an orthogonal map the nearest equal rows are the mean of the rows
     assert torch.allclose(found.latent.ws, codes(1).mean(dim=1, keepdim=True).expand(-1, 4, -1), atol=1e-3)
-    assert found.latent.origin.space == "W"
+    assert found.latent.origin.settings["space"] == "W"
 
 
 class Scaled:
@@ -200,3 +200,29 @@ def test_the_perceptual_term_is_the_mean_square_at_each_tap():
     expected = sum((features[0][tap] - features[1][tap]).pow(2).flatten(1).mean(1) for tap in term.taps)
     assert torch.allclose(term.against(b)(a), 3 * expected, rtol=1e-5)
     assert term.against(a)(a).abs().max() == 0
+
+
+def test_a_finished_run_can_be_resumed_and_stays_as_it_is(mini):
+    crop = crop_of(mini(mini.sample(1)).clamp(-1, 1)[0])
+    done = invert(mini, crop, objective=PIXEL, settings=Settings(steps=4))
+    again = invert(mini, crop, objective=PIXEL, settings=Settings(steps=4), resume=done.progress)
+    assert torch.equal(again.latent.ws, done.latent.ws)
+
+
+def test_a_start_at_the_optimum_does_not_count_as_diverging(toy):
+    from wplus.core import Latent
+
+    found = invert(
+        toy, crop_of(toy(codes(1))[0]), objective=PIXEL, start=Given(Latent(codes(1))), settings=Settings(steps=5)
+    )
+    assert found.stopped == (None,)
+    assert torch.equal(found.latent.ws, codes(1))
+
+
+def test_terms_refuse_nonsense():
+    with pytest.raises(ValueError, match="finite and not negative"):
+        Pixel(weight=math.nan)
+    with pytest.raises(ValueError, match="vgg-slim has no conv5_1"):
+        Perceptual(load_perceptual("vgg-slim"), ("conv5_1",))
+    with pytest.raises(ValueError, match="different names"):
+        Objective((Pixel(), Pixel()))

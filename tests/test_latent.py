@@ -97,3 +97,45 @@ def test_an_edit_keeps_the_origin_and_says_what_was_done():
     assert twice.origin.edit == "first; second"
     assert twice.origin.losses == {}
     assert twice.origin.crop == {"size": 16}
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
+def test_codes_that_are_no_numbers_are_refused(dtype):
+    with pytest.raises(LatentError, match="expected floating point"):
+        Latent(torch.zeros(1, 6, 16).to(dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_codes_of_other_precision_become_fp32(dtype):
+    assert Latent(torch.ones(1, 6, 16, dtype=dtype)).ws.dtype == torch.float32
+
+
+def test_an_empty_batch_and_noise_that_is_not_finite_are_refused():
+    with pytest.raises(LatentError, match="codes have shape"):
+        Latent(torch.zeros(0, 6, 16))
+    with pytest.raises(LatentError, match="noise maps hold values that are not finite"):
+        Latent(torch.zeros(1, 6, 16), (torch.full((1, 1, 4, 4), float("inf")),))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        5,
+        [1, 2],
+        {},
+        {"generator": 5, "fingerprint": "a", "resolution": 16},
+        {"generator": "a", "fingerprint": "a", "resolution": 16, "w_radius": "x"},
+        {"generator": "a", "fingerprint": "a", "resolution": True},
+    ],
+)
+def test_an_origin_of_the_wrong_kind_is_refused_in_one_line(tmp_path, origin):
+    from wplus.core.tensorfile import write_tensors
+
+    write_tensors(tmp_path / "a.safetensors", {"ws": torch.zeros(1, 6, 16)}, {"kind": "latent", "origin": origin})
+    with pytest.raises(LatentError, match=r"a\.safetensors: the origin"):
+        Latent.load(tmp_path / "a.safetensors")
+
+
+def test_latents_of_different_spaces_do_not_mix():
+    with pytest.raises(LatentError, match=r"different spaces: W\+ and S"):
+        join([latent(), latent(space="S")])

@@ -92,7 +92,7 @@ def test_a_run_writes_what_it_says_and_its_generator_opens(trunk, tmp_path):
 
 def test_a_checkpoint_of_another_recipe_is_refused(trunk, tmp_path):
     save_checkpoint(Run(RECIPE, faces(), trunk=trunk), tmp_path / "c.pt")
-    other = Run(replace(RECIPE, adversary=0.5), faces(), trunk=trunk)
+    other = Run(replace(RECIPE, adversary=0.6), faces(), trunk=trunk)
     with pytest.raises(TrainingError, match=r"another recipe \(adversary\)"):
         load_checkpoint(other, tmp_path / "c.pt")
     longer = Run(replace(RECIPE, images=200), faces(), trunk=trunk)

@@ -95,6 +95,15 @@ def test_without_cache_and_network_one_line_says_what_to_do(tmp_path, monkeypatc
     assert "\n" not in message
 
 
+def test_a_damaged_file_in_the_cache_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"not these weights")
+    with pytest.raises(WeightsError, match="damaged, its SHA-256 does not begin with 397923af; delete it"):
+        load_perceptual("vgg16")
+
+
 def test_a_damaged_file_of_weights_is_refused(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(b"nonsense" * 9)
     with pytest.raises(WeightsError, match="no file of VGG weights, or damaged"):

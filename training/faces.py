@@ -65,12 +65,15 @@ def load_faces(folder: str | Path, *, resolution: int) -> Faces:
 
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents, in sorted order, so that a run can be repeated."""
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         if path.suffix == ".tar":
-            with tarfile.open(path) as archive:
-                for member in archive:
-                    file = archive.extractfile(member) if Path(member.name).suffix in SUFFIXES else None
-                    if file is not None:
-                        yield f"{path}:{member.name}", file.read()
+            try:
+                with tarfile.open(path) as archive:
+                    for member in archive:
+                        file = archive.extractfile(member) if Path(member.name).suffix.lower() in SUFFIXES else None
+                        if file is not None:
+                            yield f"{path}:{member.name}", file.read()
+            except tarfile.TarError as error:
+                raise TrainingError(f"{path}: no tar file, or damaged: {error}") from error
         elif path.suffix.lower() in SUFFIXES:
             yield str(path), path.read_bytes()

@@ -45,7 +45,9 @@ class Residual(nn.Module):
 class Discriminator(nn.Module):
     """Hinge heads on four levels of a frozen network and one on the pixels (Sauer et al. 2021, section 3).
 
-    Every level is first mixed by a frozen random 1x1 projection, so that no head can rest on a few channels.
+    Every level is first mixed by a frozen random 1x1 projection, so that no head can rest on a few channels. There is
+    no batch normalisation: it would undo the bound that spectral normalisation sets on the heads' slopes, and an
+    unbounded discriminator taught the generator blotches and outlines.
     """
 
     def __init__(self) -> None:
@@ -59,8 +61,8 @@ class Discriminator(nn.Module):
         self.pixels = _head((3, 32, 64, 96, 128))
 
     def forward(self, images: Images, levels: list[Tensor]) -> list[Tensor]:
-        """Logits of every head, each (batch, positions); `levels` are the frozen features of `images`."""
-        inputs = [images, *(mixer(level.float()) for mixer, level in zip(self.mixers, levels, strict=True))]
+        """Logits of every head, each (batch, positions); `levels` are the standardised features of `images`."""
+        inputs = [images, *(mixer(level) for mixer, level in zip(self.mixers, levels, strict=True))]
         heads = [self.pixels, *self.heads]
         return [head(x).flatten(1).float() for head, x in zip(heads, inputs, strict=True)]
 
@@ -78,5 +80,5 @@ def _head(chain: tuple[int, ...]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(chain):
         conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=2)
-        layers += [spectral_norm(conv), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2, inplace=True)]
+        layers += [spectral_norm(conv), nn.LeakyReLU(0.2, inplace=True)]
     return nn.Sequential(*layers, BatchSpread(), spectral_norm(nn.Conv2d(chain[-1] + 1, 1, 3, padding=1)))

@@ -17,6 +17,7 @@ from torch.nn import functional
 from wplus.core.shapes import Images, W
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
+from wplus.training.augment import augmented
 from wplus.training.faces import Faces
 from wplus.training.networks import Discriminator, Encoder
 
@@ -45,13 +46,13 @@ class Recipe:
     w_dim: int = _knob(256, "Dimension of Z and W.")
     mapping_layers: int = _knob(4, "Depth of the mapping network.")
     batch: int = _knob(32, "Pictures a step.")
-    warm_images: int = _knob(56_000, "Pictures seen in the variational phase.")
-    images: int = _knob(220_000, "Pictures seen in all.")
+    warm_images: int = _knob(40_000, "Pictures seen in the variational phase.")
+    images: int = _knob(240_000, "Pictures seen in all.")
     warm_rate: float = _knob(4e-3, "Learning rate of the variational phase.")
     generator_rate: float = _knob(7e-4, "The generator's learning rate when the adversary comes.")
     final_rate: float = _knob(1e-4, "The rate that it falls to.")
-    discriminator_rate: float = _knob(1e-4, "The discriminator's learning rate.")
-    adversary: float = _knob(0.7, "Norm of the adversarial gradient relative to that of the reconstruction.")
+    discriminator_rate: float = _knob(4e-4, "The discriminator's learning rate.")
+    adversary: float = _knob(0.5, "Norm of the adversarial gradient relative to that of the reconstruction.")
     pixel: float = _knob(2.0, "Weight of the squared error of pixels.")
     feature: float = _knob(0.05, "Weight of the squared distance of features.")
     divergence: float = _knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
@@ -180,19 +181,23 @@ class Run(nn.Module):
         encoded, divergence = self._encode(real[:half])
         sampled = self.generator.mapping(torch.randn(half, recipe.w_dim, device=self.device))
         fake = self._render(torch.cat([encoded, sampled]))
-        leaf = fake.detach().requires_grad_(True)  # features of it serve both players
-        ours = self.levels(leaf)
-        with torch.no_grad():
-            theirs = self.levels(real)
+        leaf = fake.detach().requires_grad_(True)  # the picture, at which both gradients meet
 
-        reals, fakes = self._judge(real, theirs), self._judge(leaf.detach(), [x.detach() for x in ours])
+        seen = augmented(leaf)
+        features = self.levels(seen)
+        with torch.no_grad():
+            other = augmented(real)
+            theirs = self.levels(other)
+        reals, fakes = self._judge(other, theirs), self._judge(seen.detach(), [x.detach() for x in features])
         hinge = torch.stack([(1 - r).relu().mean() + (1 + f).relu().mean() for r, f in zip(reals, fakes, strict=True)])
         self._descend(hinge.mean(), {"discriminator": recipe.discriminator_rate})
 
+        with torch.no_grad():
+            theirs = self.levels(real[:half])
         pixel = (leaf[:half] - real[:half]).square().mean()
-        feature = self._distance([x[:half] for x in ours], [x[:half] for x in theirs])
-        pull = torch.autograd.grad(recipe.pixel * pixel + recipe.feature * feature, leaf, retain_graph=True)[0]
-        fooled = -torch.stack([logits.mean() for logits in self._judge(leaf, ours)]).mean()
+        feature = self._distance(self.levels(leaf[:half]), theirs)
+        pull = torch.autograd.grad(recipe.pixel * pixel + recipe.feature * feature, leaf)[0]
+        fooled = -torch.stack([logits.mean() for logits in self._judge(seen, features)]).mean()
         push = torch.autograd.grad(fooled, leaf)[0]
         norms = torch.stack([pull.norm(), push.norm()])
         self.norms = norms if not self.norms.any() else self.norms.lerp(norms, 0.01)
@@ -209,7 +214,8 @@ class Run(nn.Module):
 
     def _judge(self, images: Images, levels: list[Tensor]) -> list[Tensor]:
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            return self.discriminator(images, levels)
+            scaled = [level.float() / scale for level, scale in zip(levels, self.scales, strict=True)]
+            return self.discriminator(images, scaled)
 
     def _descend(self, loss: Tensor, rates: dict[str, float]) -> None:
         """One step of the named optimisers at the given learning rates."""
