@@ -21,10 +21,11 @@ from wplus.models import load_generator, load_perceptual
 SETTINGS = {
     "Adam 0.01, 300 steps": Settings(steps=300, learning_rate=0.01, final_rate=1.0),
     "Adam 0.05 cosine, 300": Settings(steps=300, learning_rate=0.05),
-    "Adam 0.1 cosine, 100": Settings(steps=100),
-    "Adam 0.1 cosine, 300 (quick)": Settings(),
+    "Adam 0.1 cosine, 300": Settings(steps=300, learning_rate=0.1),
     "Adam 0.2 cosine, 300": Settings(steps=300, learning_rate=0.2),
-    "Adam 0.1 cosine, 1000": Settings(steps=1000),
+    "Adam 0.1 cosine, 600": Settings(steps=600, learning_rate=0.1),
+    "Adam 0.2 cosine, 600": Settings(steps=600, learning_rate=0.2),
+    "Adam 0.1 cosine, 1000": Settings(steps=1000, learning_rate=0.1),
     "Adam 0.01, 5000 (paper)": Settings.image2stylegan(),
 }
 

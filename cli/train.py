@@ -1,5 +1,6 @@
 """wplus train: a generator from a folder of aligned faces."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,10 @@ def command(
         for report in train(run, held_out, output, every=every):
             bar.update(report.seen - bar.n)
             losses = ", ".join(f"{name} {value:.3g}" for name, value in report.losses.items())
-            bar.write(f"{report.seen:,}: held out {report.held_out:.4f}, spread {report.spread:.2f}, {losses}")
+            bar.write(
+                f"{report.seen:,}: held out {report.held_out:.4f}, spread {report.spread:.2f}, {losses}",
+                file=sys.stderr,
+            )
             if not run.warm:  # before, the mapping network is not yet a sampler
                 export(run, output / "generator.safetensors", card)
     click.echo(output / "generator.safetensors")

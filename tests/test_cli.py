@@ -462,3 +462,27 @@ def test_codes_of_ones_own_generator_ask_for_its_file(wplus, tmp_path, mini):
     assert code == 1
     assert err.endswith("give the latent's generator by --generator FILE\n")
     assert wplus("render", latent, "-o", tmp_path / "a.png", *given)[0] == 0
+
+
+def test_training_ends_in_a_generator_and_can_be_gone_on_with(wplus, tmp_path):
+    import torchvision
+    from safetensors.torch import save_file
+
+    (tmp_path / "faces").mkdir()
+    shades = np.random.default_rng(0).integers(0, 255, (110, 1, 1, 3), dtype=np.uint8)
+    for index, shade in enumerate(shades):
+        Image.fromarray(np.broadcast_to(shade, (16, 16, 3)).copy()).save(tmp_path / "faces" / f"{index}.png")
+    save_file(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "squeezenet.safetensors")
+    command = ["train", tmp_path / "faces", "-o", tmp_path / "run", "--features", tmp_path / "squeezenet.safetensors"]
+    command += ["--resolution", 16, "--batch", 8, "--warm-images", 16, "--every", 16, "--terms", "a test"]
+    assert wplus(*command, "--images", 32)[0] == 0
+    code, out, err = wplus(*command, "--images", 48)
+    assert (code, out) == (0, f"{tmp_path / 'run' / 'generator.safetensors'}\n")
+    assert "going on at 32 pictures" in err
+    told = wplus("info", tmp_path / "run" / "generator.safetensors")[1]
+    assert "terms               a test" in told
+    assert '"images_seen": 48' in told
+    code, _, err = wplus("train", tmp_path / "run", "-o", tmp_path / "other", "--resolution", 16)
+    assert code == 1
+    assert "expected a square of 16 px" in err
+    assert wplus(*command, "--resolution", 24)[0] == 2

@@ -47,16 +47,17 @@ class Recipe:
     mapping_layers: int = _knob(4, "Depth of the mapping network.")
     batch: int = _knob(32, "Pictures a step.")
     warm_images: int = _knob(40_000, "Pictures seen in the variational phase.")
-    images: int = _knob(240_000, "Pictures seen in all.")
+    images: int = _knob(215_000, "Pictures seen in all.")
     warm_rate: float = _knob(4e-3, "Learning rate of the variational phase.")
     generator_rate: float = _knob(7e-4, "The generator's learning rate when the adversary comes.")
     final_rate: float = _knob(1e-4, "The rate that it falls to.")
     discriminator_rate: float = _knob(4e-4, "The discriminator's learning rate.")
     adversary: float = _knob(0.5, "Norm of the adversarial gradient relative to that of the reconstruction.")
+    final_adversary: float = _knob(0.2, "What that falls to.")
     pixel: float = _knob(2.0, "Weight of the squared error of pixels.")
     feature: float = _knob(0.05, "Weight of the squared distance of features.")
     divergence: float = _knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
-    half_life: int = _knob(10_000, "Pictures after which a weight counts half in the average that ships.")
+    half_life: int = _knob(20_000, "Pictures after which a weight counts half in the average that ships.")
     seed: int = _knob(0, "Seed of all draws.")
 
     def __post_init__(self) -> None:
@@ -201,11 +202,12 @@ class Run(nn.Module):
         push = torch.autograd.grad(fooled, leaf)[0]
         norms = torch.stack([pull.norm(), push.norm()])
         self.norms = norms if not self.norms.any() else self.norms.lerp(norms, 0.01)
-        gradient = pull + push * (recipe.adversary * self.norms[0] / self.norms[1])
-
         done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
-        fall = 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
+        fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))  # the adversary's restlessness dies down with the rates
         rate = recipe.final_rate + (recipe.generator_rate - recipe.final_rate) * fall
+        weight = recipe.final_adversary + (recipe.adversary - recipe.final_adversary) * fall
+        gradient = pull + push * (weight * self.norms[0] / self.norms[1])
+
         # the picture's gradient is known, so its product with the picture is a loss that has it
         loss = (fake * gradient).sum() + recipe.divergence * divergence.mean()
         self._descend(loss, {"generator": rate, "encoder": rate * ENCODER_RATE})

@@ -1,0 +1,47 @@
+"""The wheel holds what it must, and works by itself."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--quiet", "-w", folder, ROOT]
+    subprocess.run([*map(str, command), "--disable-pip-version-check"], check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_code_weights_and_licence_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    rooms = {name.split("/")[1] for name in names if name.startswith("wplus/")}
+    assert rooms == {"alignment", "cli", "core", "editing", "inversion", "metrics", "models", "training"}
+    assert {
+        f"wplus/models/weights/{name}" for name in ("faces-64.safetensors", "vgg-slim.safetensors", "README.md")
+    } <= names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {name.split("/")[0] for name in names if not name.startswith("wplus-")} == {"wplus"}
+
+
+def test_the_wheel_works_away_from_the_checkout(wheel, tmp_path):
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", tmp_path / "site", wheel]
+    subprocess.run([*map(str, command), "--disable-pip-version-check"], check=True, capture_output=True)
+    code = "import wplus.models.catalogue as c, sys; from wplus.cli.main import main; print(c.__file__); main()"
+    shown = subprocess.run(
+        [sys.executable, "-c", code, "sample", "-o", "faces", "--count", "1"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert shown.startswith(str(tmp_path / "site"))
+    assert (tmp_path / "faces" / "seed0000.png").exists()
