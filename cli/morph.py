@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import torch
 
-from wplus.cli.options import device_option, generator_of, output_option, render_one, write_result
+from wplus.cli.options import device_option, generator_of, output_option, progress, render_one, write_result
 from wplus.core import Latent
 from wplus.core.animation import there_and_back, write_frames
 from wplus.editing import morph
@@ -50,7 +50,11 @@ def command(
         write_result(output, morph(first, second, weight=weight), network)
         return
     count = frames or (48 if output.suffix.lower() in {".gif", ".mp4"} else 9)
-    weights = torch.linspace(0, 1, count).tolist()
-    pictures = torch.cat([render_one(network, morph(first, second, weight=weight)) for weight in weights])
+    with progress(count, text="morph", unit="frame") as bar:
+        rendered = []
+        for share in torch.linspace(0, 1, count).tolist():
+            rendered.append(render_one(network, morph(first, second, weight=share)))
+            bar.update()
+    pictures = torch.cat(rendered)
     write_frames(output, there_and_back(list(pictures)) if loop else pictures, seconds=seconds)
     click.echo(output)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import device_option, generator_of, output_option, write_result
+from wplus.cli.options import device_option, generator_of, output_option, progress, write_result
 from wplus.core import Latent, LatentError
 
 
@@ -33,10 +33,12 @@ def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str
     loaded = [Latent.load(path) for path in latents]
     if not single and len({path.stem for path in latents}) < len(latents):
         raise LatentError("two latents have one file name, their pictures would be one file; render them in turn")
-    for path, latent in zip(latents, loaded, strict=True):
-        network = generator_of(latent, generator).to(device)
-        network.check(latent)
-        target = output if single else output / f"{path.stem}.{suffix}"
-        for index in range(len(latent)):
-            number = f"-{index}" if len(latent) > 1 else ""
-            write_result(target.with_name(f"{target.stem}{number}{target.suffix}"), latent[index], network)
+    with progress(len(loaded), text="render", unit="latent") as bar:
+        for path, latent in zip(latents, loaded, strict=True):
+            network = generator_of(latent, generator).to(device)
+            network.check(latent)
+            target = output if single else output / f"{path.stem}.{suffix}"
+            for index in range(len(latent)):
+                number = f"-{index}" if len(latent) > 1 else ""
+                write_result(target.with_name(f"{target.stem}{number}{target.suffix}"), latent[index], network)
+            bar.update()
