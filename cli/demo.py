@@ -28,7 +28,7 @@ from wplus.models import Generator, load_generator, load_perceptual
 STYLES = (2, 5, 11)
 """Seeds of the made-up faces that lend their style and their places in morphs."""
 
-SURVEY = 150
+SURVEY = 300
 """Made-up faces among which the widest and the narrowest smiles are looked for."""
 
 PSI = 0.7
@@ -203,12 +203,14 @@ def _express(demo: Demo, target: Latent) -> Latent:
     share = len(ordered) // 8
     neutral, smiling = (_mean(part) for part in (ordered[:share], ordered[-share:]))
     strengths = (-1.0, 0.0, 0.5, 1.0, 1.5)
-    edits = [transfer_expression(target, neutral, smiling, strength=strength) for strength in strengths]
+    moved = [transfer_expression(target, neutral, smiling, strength=strength) for strength in strengths]
+    # wide smiles come with other light and skin: the fine layers, which hold colours, stay the target's
+    edits = [crossover(latent, target, first_style_layer=generator.layers - 4) for latent in moved]
     demo.show(
         "expression.png",
         strip(shown(demo.render(join(edits)))),
         f"Expression transfer at strengths {', '.join(f'{value:g}' for value in strengths)}:"
-        f" the mean of {share} wide smiles minus that of {share} narrow mouths.",
+        f" the mean of {share} wide smiles minus that of {share} narrow mouths, but for the four finest layers.",
     )
     edits[3].save(demo.folder / "expression.safetensors")
     return edits[3]

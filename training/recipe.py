@@ -47,7 +47,7 @@ class Recipe:
     mapping_layers: int = _knob(4, "Depth of the mapping network.")
     batch: int = _knob(32, "Pictures a step.")
     warm_images: int = _knob(40_000, "Pictures seen in the variational phase.")
-    images: int = _knob(215_000, "Pictures seen in all.")
+    images: int = _knob(195_000, "Pictures seen in all.")
     warm_rate: float = _knob(4e-3, "Learning rate of the variational phase.")
     generator_rate: float = _knob(7e-4, "The generator's learning rate when the adversary comes.")
     final_rate: float = _knob(1e-4, "The rate that it falls to.")
