@@ -1,12 +1,14 @@
 """The command as users meet it: results, exact messages, exit codes."""
 
 import csv
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -35,6 +37,23 @@ def wplus(monkeypatch, capsys):
         return caught.value.code, out, err
 
     return run
+
+
+@pytest.fixture
+def pressing_ctrl_c():
+    """While this context is open, every inversion is interrupted at its third step."""
+    module = importlib.import_module("wplus.cli.invert")
+    real = module.invert
+
+    def interrupted(*args, watch, **kwargs):
+        def stop(record):
+            watch(record)
+            if record.step == 3:
+                raise KeyboardInterrupt
+
+        return real(*args, watch=stop, **kwargs)
+
+    return patch.object(module, "invert", interrupted)
 
 
 @pytest.fixture(scope="session")
@@ -212,26 +231,12 @@ def test_an_aligned_crop_is_taken_as_it_is(wplus, portrait, tmp_path):
     assert "64x32 is no aligned crop" in err
 
 
-def test_what_was_broken_off_goes_on_to_the_same_end(wplus, portrait, tmp_path, monkeypatch):
-    import importlib
-
-    module = importlib.import_module("wplus.cli.invert")
-    real = module.invert
-
-    def interrupted(*args, watch, **kwargs):
-        def stop(record):
-            watch(record)
-            if record.step == 3:
-                raise KeyboardInterrupt
-
-        return real(*args, watch=stop, **kwargs)
-
-    monkeypatch.setattr(module, "invert", interrupted)
-    code, _, err = wplus("invert", portrait, "-o", tmp_path / "broken", *QUICK)
+def test_what_was_broken_off_goes_on_to_the_same_end(wplus, portrait, tmp_path, pressing_ctrl_c):
+    with pressing_ctrl_c:
+        code, _, err = wplus("invert", portrait, "-o", tmp_path / "broken", *QUICK)
     assert (code, err.splitlines()[-1]) == (130, "wplus: interrupted")
     assert manifest(tmp_path / "broken")["astronaut.jpg"]["status"] == "interrupted"
     Latent.load(tmp_path / "broken" / "astronaut.safetensors")
-    monkeypatch.setattr(module, "invert", real)
     assert wplus("invert", portrait, "-o", tmp_path / "broken", *QUICK)[0] == 0
     assert wplus("invert", portrait, "-o", tmp_path / "whole", *QUICK)[0] == 0
     broken, whole = (Latent.load(tmp_path / name / "astronaut.safetensors") for name in ("broken", "whole"))
@@ -406,27 +411,14 @@ def test_all_faces_of_a_photograph_are_numbered(wplus, portrait, tmp_path):
     assert "no face number 2" in err
 
 
-def test_ctrl_c_keeps_every_picture_of_a_batch(wplus, portrait, tmp_path, monkeypatch):
-    import importlib
-
-    module = importlib.import_module("wplus.cli.invert")
-    real = module.invert
-
-    def interrupted(*args, watch, **kwargs):
-        def stop(record):
-            if record.step == 2:
-                raise KeyboardInterrupt
-
-        return real(*args, watch=stop, **kwargs)
-
+def test_ctrl_c_keeps_every_picture_of_a_batch(wplus, portrait, tmp_path, pressing_ctrl_c):
     (tmp_path / "in").mkdir()
     for number in range(3):
         (tmp_path / "in" / f"{number}.jpg").write_bytes(portrait.read_bytes())
-    monkeypatch.setattr(module, "invert", interrupted)
-    assert wplus("invert", tmp_path / "in", "-o", tmp_path / "out", "--batch", 2, *QUICK)[0] == 130
+    with pressing_ctrl_c:
+        assert wplus("invert", tmp_path / "in", "-o", tmp_path / "out", "--batch", 2, *QUICK)[0] == 130
     statuses = [row["status"] for row in manifest(tmp_path / "out").values()]
     assert statuses == ["interrupted", "interrupted"]
-    monkeypatch.setattr(module, "invert", real)
     code, out, _ = wplus("invert", tmp_path / "in", "-o", tmp_path / "out", "--batch", 2, *QUICK)
     assert (code, out) == (0, f"{tmp_path / 'out'}: 3 done of 3\n")
 
