@@ -28,7 +28,7 @@ class Settings:
         ValueError: a value out of its range.
     """
 
-    steps: int = field(default=300, metadata={"help": "Updates of Adam."})
+    steps: int = field(default=1500, metadata={"help": "Updates of Adam."})
     learning_rate: float = field(default=0.1, metadata={"help": "Adam's learning rate."})
     final_rate: float = field(
         default=0.05, metadata={"help": "Share of the rate that its cosine falls to; 1 keeps it."}
