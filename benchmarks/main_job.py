@@ -22,7 +22,7 @@ from wplus.core.animation import sheet, shown
 from wplus.core.images import find_pictures, read_photo, write_picture
 from wplus.core.shapes import Picture
 from wplus.editing import transfer_expression
-from wplus.inversion import image2stylegan, invert
+from wplus.inversion import Given, Settings, image2stylegan, invert
 from wplus.metrics import SAME_PERSON, eye_opening, identity_distance, mouth_width, mse, psnr
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_generator, load_perceptual
@@ -30,6 +30,7 @@ from wplus.models import Generator, load_generator, load_perceptual
 FOLDERS = ("aligned", "expressions", "odd")
 PEOPLE = ("female0001", "female0002", "male0001", "male0002")
 EXPRESSIONS = ("smiling", "surprised")
+FROM_NEUTRAL = Settings(steps=300, learning_rate=0.05)
 MEASURES = {"mouth width": mouth_width, "eye opening": eye_opening}
 
 
@@ -109,7 +110,12 @@ def express_all(generator: Generator, photos: Path, output: Path) -> None:
         photo = read_photo(path)
         crop = align(photo, size=generator.resolution)
         originals[person, kind] = measure(align(photo, size=256).picture)
-        latents[person, kind] = invert(generator, crop, objective=objective).latent
+        if kind == "neutral":
+            found = invert(generator, crop, objective=objective)
+        else:  # from the neutral codes: the difference then holds little but the expression
+            start = Given(latents[person, "neutral"])
+            found = invert(generator, crop, objective=objective, start=start, settings=FROM_NEUTRAL)
+        latents[person, kind] = found.latent
         save(generator, latents[person, kind], output / path.stem)
     for kind in EXPRESSIONS:
         click.echo(f"expression transfer, {kind}: change of the target beside that of the source's photographs")

@@ -19,10 +19,11 @@ from wplus.cli.options import (
     record_options,
     render_one,
 )
-from wplus.core import WplusError
+from wplus.core import Latent, WplusError
 from wplus.core.images import write_picture
 from wplus.inversion import (
     SPACES,
+    Given,
     Inversion,
     Mean,
     Objective,
@@ -48,7 +49,13 @@ STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
 @click.option("--crop", "cropped", is_flag=True, help="The inputs are aligned crops already; squares of any size.")
 @click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which face; 0 is the largest.")
 @click.option("--space", type=click.Choice([space.name for space in SPACES]), default="W+", show_default=True)
-@click.option("--start", type=click.Choice(list(STARTS)), default="mean", show_default=True, help="First codes.")
+@click.option(
+    "--start",
+    default="mean",
+    show_default=True,
+    metavar="mean|random|LATENT",
+    help="First codes; those of the same person's neutral photograph make differences of expression clean.",
+)
 @click.option(
     "--perceptual", help="vgg-slim (ships), vgg16 (528 MB, downloaded once) or a file.  [the generator's own]"
 )
@@ -94,6 +101,9 @@ def command(
       wplus invert crops/ --crop -o codes --preset paper --perceptual vgg16
     """
     opened = load_generator(generator).to(device)
+    begin = STARTS[start] if start in STARTS else Given(Latent.load(start))
+    if isinstance(begin, Given):
+        opened.check(begin.latent)
     network = load_perceptual(perceptual or opened.card.perceptual).to(device)
     try:
         settings = replace(PRESETS[preset], **{name: value for name, value in changed.items() if value is not None})
@@ -108,7 +118,7 @@ def command(
         "generator": opened.fingerprint,
         "objective": objective.to_json(),
         "space": space,
-        "start": start,
+        "start": begin.latent.ws.flatten().tolist() if isinstance(begin, Given) else start,
         "cropped": cropped,
         "face": face,
     }
@@ -151,7 +161,7 @@ def command(
                 resume=resume,
                 watch=watch,
                 space=next(item for item in SPACES if item.name == space),
-                start=STARTS[start],
+                start=begin,
             )
 
     run(photos, output, settings=described, suffix=".safetensors", work=work)

@@ -478,3 +478,14 @@ def test_training_ends_in_a_generator_and_can_be_gone_on_with(wplus, tmp_path):
     assert code == 1
     assert "expected a square of 16 px" in err
     assert wplus(*command, "--resolution", 24)[0] == 2
+
+
+def test_an_inversion_can_start_from_a_latent(wplus, portrait, latents, tmp_path, mini):
+    words = ("invert", portrait, "-o", tmp_path / "out", "--steps", 0, "--start")
+    assert wplus(*words, latents[1])[0] == 0
+    found = Latent.load(tmp_path / "out" / "astronaut.safetensors")
+    assert torch.equal(found.ws, Latent.load(latents[1]).ws)
+    assert wplus(*words, latents[2])[1] == f"{tmp_path / 'out'}: 1 done of 1\n"  # another start is another job
+    mini.sample(0).save(tmp_path / "mini.safetensors")
+    assert "belongs to generator mini" in wplus(*words, tmp_path / "mini.safetensors")[2]
+    assert "nothing: no such file" in wplus(*words, "nothing")[2]
