@@ -19,7 +19,8 @@ from wplus.alignment import align, as_crop, detect
 from wplus.cli.options import render_one
 from wplus.core import Latent, WplusError
 from wplus.core.animation import sheet, shown
-from wplus.core.images import find_pictures, read_photo, write_picture
+from wplus.core.images import find_pictures, write_picture
+from wplus.core.latent import join
 from wplus.core.shapes import Picture
 from wplus.editing import transfer_expression
 from wplus.inversion import Given, Settings, image2stylegan, invert
@@ -30,6 +31,7 @@ from wplus.models import Generator, load_generator, load_perceptual
 FOLDERS = ("aligned", "expressions", "odd")
 PEOPLE = ("female0001", "female0002", "male0001", "male0002")
 EXPRESSIONS = ("smiling", "surprised")
+BATCH = 13
 FROM_NEUTRAL = Settings(steps=300, learning_rate=0.05)
 MEASURES = {"mouth width": mouth_width, "eye opening": eye_opening}
 
@@ -53,11 +55,16 @@ def invert_crops(generator: Generator, photos: Path, output: Path) -> None:
     objective = image2stylegan(load_perceptual(generator.card.perceptual))
     rows, pictures = [], []
     paths = [path for path in find_pictures(photos / "aligned") if path.name.startswith("celebahq")]
-    for path in tqdm(paths, desc="invert", disable=None):
-        crop, fine = as_crop(path, size=generator.resolution), as_crop(path, size=256).picture
-        began = time.perf_counter()
-        latent = invert(generator, crop, objective=objective).latent
-        seconds = time.perf_counter() - began
+    crops = [as_crop(path, size=generator.resolution) for path in paths]
+    began = time.perf_counter()
+    with tqdm(total=len(crops), desc="invert", disable=None) as bar:
+        latents: list[Latent] = []
+        for first in range(0, len(crops), BATCH):
+            latents += invert(generator, crops[first : first + BATCH], objective=objective).latents
+            bar.update(len(latents) - bar.n)
+    seconds = (time.perf_counter() - began) / len(crops)
+    for path, crop, latent in zip(paths, crops, latents, strict=True):
+        fine = as_crop(path, size=256).picture
         picture = save(generator, latent, output / path.stem)
         pair = crop.picture[None], picture[None]
         assert latent.origin is not None
@@ -105,18 +112,18 @@ def express_all(generator: Generator, photos: Path, output: Path) -> None:
     objective = image2stylegan(load_perceptual(generator.card.perceptual))
     latents, originals = {}, {}
     kinds = ("neutral", *EXPRESSIONS)
-    for person, kind in tqdm(list(itertools.product(PEOPLE, kinds)), desc="expressions", disable=None):
-        path = photos / "expressions" / f"{person}_{kind}.jpg"
-        photo = read_photo(path)
-        crop = align(photo, size=generator.resolution)
-        originals[person, kind] = measure(align(photo, size=256).picture)
+    for kind in tqdm(kinds, desc="expressions", disable=None):
+        paths = [photos / "expressions" / f"{person}_{kind}.jpg" for person in PEOPLE]
+        crops = [align(path, size=generator.resolution) for path in paths]
         if kind == "neutral":
-            found = invert(generator, crop, objective=objective)
+            found = invert(generator, crops, objective=objective)
         else:  # from the neutral codes: the difference then holds little but the expression
-            start = Given(latents[person, "neutral"])
-            found = invert(generator, crop, objective=objective, start=start, settings=FROM_NEUTRAL)
-        latents[person, kind] = found.latent
-        save(generator, latents[person, kind], output / path.stem)
+            start = Given(join([latents[person, "neutral"] for person in PEOPLE]))
+            found = invert(generator, crops, objective=objective, start=start, settings=FROM_NEUTRAL)
+        for person, path, latent in zip(PEOPLE, paths, found.latents, strict=True):
+            originals[person, kind] = measure(align(path, size=256).picture)
+            latents[person, kind] = latent
+            save(generator, latent, output / path.stem)
     for kind in EXPRESSIONS:
         click.echo(f"expression transfer, {kind}: change of the target beside that of the source's photographs")
         pictures, moved = [], {name: dict.fromkeys(PEOPLE, 0) for name in MEASURES}

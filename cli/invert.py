@@ -70,7 +70,9 @@ STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
     help="Settings below: quick, or Image2StyleGAN's own 5000 steps.",
 )
 @record_options(Settings)
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Pictures at once; helps on a GPU.")
+@click.option(
+    "--batch", type=click.IntRange(1), help="Pictures at once; the results are the same.  [8 up to 128 px, else 1]"
+)
 @device_option
 def command(
     photos: tuple[Path, ...],
@@ -85,7 +87,7 @@ def command(
     perceptual_weight: float,
     pixel_weight: float,
     preset: str,
-    batch: int,
+    batch: int | None,
     device: str,
     **changed: Any,
 ) -> None:
@@ -101,6 +103,7 @@ def command(
       wplus invert crops/ --crop -o codes --preset paper --perceptual vgg16
     """
     opened = load_generator(generator).to(device)
+    together = batch or (8 if opened.resolution <= 128 else 1)  # small networks leave a processor idle
     begin = STARTS[start] if start in STARTS else Given(Latent.load(start))
     if isinstance(begin, Given):
         opened.check(begin.latent)
@@ -124,9 +127,9 @@ def command(
     }
 
     def work(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
-        for first in range(0, len(jobs), batch):
+        for first in range(0, len(jobs), together):
             ready: list[tuple[Job, Crop]] = []
-            for job in jobs[first : first + batch]:
+            for job in jobs[first : first + together]:
                 try:
                     ready.append((job, read(job.source)))
                 except WplusError as error:
