@@ -85,7 +85,7 @@ def invert_crops(generator: Generator, photos: Path, output: Path) -> None:
         values = [row[name] for row in rows if row[name] is not None]
         missing = len(rows) - len(values)
         tail = f" ({missing} without a face)" if missing else ""
-        click.echo(f"  {name:26} {sum(values) / len(values):9.5f}   worst {max(values):.5f}{tail}")
+        click.echo(f"  {name:26} {sum(values) / len(values):9.5f}   from {min(values):.5f} to {max(values):.5f}{tail}")
     for name in ("identity", "identity, merely reduced"):
         below = sum(row[name] is not None and row[name] < SAME_PERSON for row in rows)
         click.echo(f"  {name} below {SAME_PERSON}: {below} of {len(rows)}")
