@@ -32,6 +32,7 @@ FOLDERS = ("aligned", "expressions", "odd")
 PEOPLE = ("female0001", "female0002", "male0001", "male0002")
 EXPRESSIONS = ("smiling", "surprised")
 BATCH = 13
+NEUTRAL = Settings(steps=400)  # longer descents leave the codes that edits understand
 FROM_NEUTRAL = Settings(steps=300, learning_rate=0.05)
 MEASURES = {"mouth width": mouth_width, "eye opening": eye_opening}
 
@@ -116,7 +117,7 @@ def express_all(generator: Generator, photos: Path, output: Path) -> None:
         paths = [photos / "expressions" / f"{person}_{kind}.jpg" for person in PEOPLE]
         crops = [align(path, size=generator.resolution) for path in paths]
         if kind == "neutral":
-            found = invert(generator, crops, objective=objective)
+            found = invert(generator, crops, objective=objective, settings=NEUTRAL)
         else:  # from the neutral codes: the difference then holds little but the expression
             start = Given(join([latents[person, "neutral"] for person in PEOPLE]))
             found = invert(generator, crops, objective=objective, start=start, settings=FROM_NEUTRAL)
