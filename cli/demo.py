@@ -12,7 +12,7 @@ import torch
 
 from wplus.alignment import Crop, Face, align, detect, restore
 from wplus.cli.demo_page import Figure, Page, write_page
-from wplus.cli.options import DEFAULT_GENERATOR, device_option, output_option, progress, render_one
+from wplus.cli.options import DEFAULT_GENERATOR, descent, device_option, output_option, progress, render_one
 from wplus.core import FaceError, Latent
 from wplus.core.animation import sheet, shown, strip, there_and_back, write_frames
 from wplus.core.files import write_text
@@ -20,7 +20,7 @@ from wplus.core.images import from_bytes, read_photo, write_picture
 from wplus.core.latent import join
 from wplus.core.shapes import Picture
 from wplus.editing import crossover, morph, transfer_expression
-from wplus.inversion import Inversion, Record, Settings, image2stylegan, invert
+from wplus.inversion import Inversion, Settings, image2stylegan, invert
 from wplus.metrics import SAME_PERSON, identity_distance, mouth_width, mse, psnr
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_generator, load_perceptual
@@ -110,12 +110,7 @@ def _invert(demo: Demo) -> Latent:
     crop = align(demo.photo, size=generator.resolution, face=demo.face)
     write_picture(demo.folder / "crop.png", crop.picture)
     network = load_perceptual(generator.card.perceptual).to(generator.device)
-    with progress(settings.steps + 1, text="invert") as bar:
-
-        def watch(record: Record) -> None:
-            bar.update()
-            bar.set_postfix_str(f"loss {float(record.total[0]):.4f}", refresh=False)
-
+    with descent(settings.steps + 1, text="invert") as watch:
         found = invert(generator, crop, objective=image2stylegan(network), settings=settings, watch=watch)
     latent = found.latent
     latent.save(demo.folder / "inversion.safetensors")

@@ -12,10 +12,10 @@ import click
 from wplus.alignment import Crop, align, as_crop
 from wplus.cli.jobs import Job, Outcome, attempt, run
 from wplus.cli.options import (
+    descent,
     device_option,
     generator_option,
     output_option,
-    progress,
     record_options,
     render_one,
 )
@@ -30,7 +30,6 @@ from wplus.inversion import (
     Perceptual,
     Pixel,
     Random,
-    Record,
     Settings,
     Start,
     invert,
@@ -137,7 +136,7 @@ def command(
             # a picture that was broken off goes on alone: its steps are not those of the others
             fresh = [item for item in ready if not _resume_file(item[0]).exists()]
             for group in ([fresh] if fresh else []) + [[item] for item in ready if item not in fresh]:
-                found = descend(group, f"invert {first + len(group)}/{len(jobs)}")
+                found = invert_group(group, f"invert {first + len(group)}/{len(jobs)}")
                 for index, (job, _) in enumerate(group):
                     yield job, attempt(job, functools.partial(_save, opened, found, index))
                 if found.interrupted:
@@ -147,15 +146,10 @@ def command(
         size = opened.resolution
         return as_crop(source, size=size) if cropped else align(source, size=size, face=face)
 
-    def descend(group: list[tuple[Job, Crop]], text: str) -> Inversion:
+    def invert_group(group: list[tuple[Job, Crop]], text: str) -> Inversion:
         resume = load_progress(_resume_file(group[0][0]), key=group[0][0].key) if len(group) == 1 else None
         begun = 0 if resume is None else resume.step
-        with progress(settings.steps + 1 - begun, text=text) as bar:
-
-            def watch(record: Record) -> None:
-                bar.update()
-                bar.set_postfix_str(f"loss {float(record.total.mean()):.4f}", refresh=False)
-
+        with descent(settings.steps + 1 - begun, text=text) as watch:
             return invert(
                 opened,
                 [crop for _, crop in group],

@@ -15,6 +15,7 @@ from wplus.core import GeneratorError, Latent, LatentError, OutputError
 from wplus.core.files import replacing
 from wplus.core.images import write_picture
 from wplus.core.shapes import Images
+from wplus.inversion import Record
 from wplus.models import Generator, load_generator
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -77,6 +78,18 @@ def progress(total: int, *, text: str, unit: str = "step") -> Iterator["tqdm[Any
     """A bar on standard error, silent when that is no terminal."""
     with tqdm(total=total, desc=text, unit=unit, disable=None, leave=False, dynamic_ncols=True) as bar:
         yield bar
+
+
+@contextmanager
+def descent(steps: int, *, text: str) -> Iterator[Callable[[Record], None]]:
+    """The bar of an inversion, with its mean loss: yields what to show every record to."""
+    with progress(steps, text=text) as bar:
+
+        def watch(record: Record) -> None:
+            bar.update()
+            bar.set_postfix_str(f"loss {float(record.total.mean()):.4f}", refresh=False)
+
+        yield watch
 
 
 def generator_of(latent: Latent, given: str | None) -> Generator:
