@@ -1,5 +1,6 @@
 """Faces out of photographs into the FFHQ frame, and back."""
 
+from wplus.alignment.chip import chip_quad
 from wplus.alignment.ffhq import Alignment, Crop, align, as_crop, chosen, crop, ffhq_quad
 from wplus.alignment.landmarks import DlibLandmarks, Face, LandmarkDetector, detect
 from wplus.alignment.restore import restore
@@ -12,6 +13,7 @@ __all__ = [
     "LandmarkDetector",
     "align",
     "as_crop",
+    "chip_quad",
     "chosen",
     "crop",
     "detect",

