@@ -6,6 +6,7 @@
     ├── LatentError       a latent file is damaged, or latents do not belong together
     ├── GeneratorError    an unknown generator name, or a file that holds none
     ├── WeightsError      the weights of a perceptual or landmark network are missing or damaged
+    ├── DownloadError     a file cannot be fetched, or is not the one it should be
     ├── OutputError       a result cannot be written
     └── TrainingError     a training folder holds no faces, or a run cannot be resumed
 
@@ -35,6 +36,10 @@ class GeneratorError(WplusError):
 
 class WeightsError(WplusError):
     """The weights of a perceptual or landmark network are missing or damaged."""
+
+
+class DownloadError(WplusError):
+    """A file cannot be fetched, or is not the one it should be."""
 
 
 class OutputError(WplusError):

@@ -4,7 +4,6 @@ Image2StyleGAN compares pictures at conv1_1, conv1_2, conv3_2 and conv4_2. `vgg-
 names at half the width; a linear head on each tap makes its distances those of the full network.
 """
 
-import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torchvision.models import VGG16_Weights
 from wplus.core.errors import WeightsError
 from wplus.core.shapes import Images, ResizedImages
 from wplus.core.tensorfile import read_tensors
+from wplus.models.download import sha256_of
 
 IMAGE2STYLEGAN_TAPS = ("conv1_1", "conv1_2", "conv3_2", "conv4_2")
 """The layers of Image2StyleGAN (section 4.1 of the paper)."""
@@ -126,7 +126,7 @@ def load_vgg16() -> VGG:
     weights = VGG16_Weights.IMAGENET1K_V1
     file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[1]
     start = file.stem.rsplit("-", 1)[1]  # torchvision's names carry the first digits of the sum
-    if file.exists() and not _sum(file).startswith(start):
+    if file.exists() and not sha256_of(file).startswith(start):
         raise WeightsError(f"{file}: damaged, its SHA-256 does not begin with {start}; delete it and try again")
     try:
         state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
@@ -136,14 +136,6 @@ def load_vgg16() -> VGG:
             f" put that file into {file.parent}, or use the network that ships: vgg-slim"
         ) from error
     return _from_torchvision(state, name="vgg16")
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def load_vgg_file(path: str | Path) -> VGG:
