@@ -23,7 +23,9 @@ from wplus.core import Latent, WplusError
 from wplus.core.images import write_picture
 from wplus.inversion import (
     SPACES,
+    Encoder,
     Given,
+    Identity,
     Inversion,
     Mean,
     Objective,
@@ -32,10 +34,21 @@ from wplus.inversion import (
     Random,
     Settings,
     Start,
+    Term,
+    face_place,
     invert,
 )
 from wplus.inversion.progress import load_progress, save_progress
-from wplus.models import IMAGE2STYLEGAN_TAPS, Generator, load_generator, load_perceptual
+from wplus.models import (
+    IMAGE2STYLEGAN_TAPS,
+    EncoderNetwork,
+    Generator,
+    load_encoder,
+    load_generator,
+    load_identity,
+    load_perceptual,
+    read_encoder,
+)
 
 PRESETS = {"quick": Settings(), "paper": Settings.image2stylegan()}
 STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
@@ -52,15 +65,30 @@ STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
     "--start",
     default="mean",
     show_default=True,
-    metavar="mean|random|LATENT",
+    metavar="mean|random|encoder|LATENT",
     help="First codes; those of the same person's neutral photograph make differences of expression clean.",
 )
+@click.option(
+    "--method",
+    type=click.Choice(["optimise", "encoder"]),
+    default="optimise",
+    show_default=True,
+    help="encoder: its codes are the answer, at once and less exact.",
+)
+@click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [ships with the generator]")
 @click.option(
     "--perceptual", help="vgg-slim (ships), vgg16 (528 MB, downloaded once) or a file.  [the generator's own]"
 )
 @click.option("--taps", default=",".join(IMAGE2STYLEGAN_TAPS), show_default=True, help="Layers that are compared.")
 @click.option("--perceptual-weight", type=float, default=1.0, show_default=True, help="Lambda of the four taps.")
 @click.option("--pixel-weight", type=float, default=1.0, show_default=True, help="Lambda of the squared error.")
+@click.option(
+    "--identity-weight",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Lambda of the squared distance of dlib's face descriptors; try 0.1.",
+)
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -81,10 +109,13 @@ def command(
     face: int,
     space: str,
     start: str,
+    method: str,
+    encoder: Path | None,
     perceptual: str | None,
     taps: str,
     perceptual_weight: float,
     pixel_weight: float,
+    identity_weight: float,
     preset: str,
     batch: int | None,
     device: str,
@@ -99,18 +130,22 @@ def command(
     Examples:
       wplus invert portrait.jpg -o codes
       wplus invert holiday/ -o codes --steps 1000
+      wplus invert holiday/ -o codes --method encoder
       wplus invert crops/ --crop -o codes --preset paper --perceptual vgg16
     """
     opened = load_generator(generator).to(device)
     together = batch or (8 if opened.resolution <= 128 else 1)  # small networks leave a processor idle
-    begin = STARTS[start] if start in STARTS else Given(Latent.load(start))
-    if isinstance(begin, Given):
-        opened.check(begin.latent)
+    if method == "encoder":
+        start, changed["steps"] = "encoder", 0
+    begin = _start(start, opened, encoder)
     network = load_perceptual(perceptual or opened.card.perceptual).to(device)
     try:
         settings = replace(PRESETS[preset], **{name: value for name, value in changed.items() if value is not None})
         names = tuple(name.strip() for name in taps.split(","))
-        objective = Objective((Perceptual(network, names, weight=perceptual_weight), Pixel(pixel_weight)))
+        terms: list[Term] = [Perceptual(network, names, weight=perceptual_weight), Pixel(pixel_weight)]
+        if identity_weight != 0:
+            terms.append(Identity(load_identity().to(device), identity_weight))
+        objective = Objective(terms)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     click.echo(
@@ -120,7 +155,7 @@ def command(
         "generator": opened.fingerprint,
         "objective": objective.to_json(),
         "space": space,
-        "start": begin.latent.ws.flatten().tolist() if isinstance(begin, Given) else start,
+        "start": _described(begin),
         "cropped": cropped,
         "face": face,
     }
@@ -144,7 +179,10 @@ def command(
 
     def read(source: Path) -> Crop:
         size = opened.resolution
-        return as_crop(source, size=size) if cropped else align(source, size=size, face=face)
+        crop = as_crop(source, size=size) if cropped else align(source, size=size, face=face)
+        if identity_weight != 0:
+            face_place(crop.picture, f"the crop of {source}")  # here it fails alone, later with its batch
+        return crop
 
     def invert_group(group: list[tuple[Job, Crop]], text: str) -> Inversion:
         resume = load_progress(_resume_file(group[0][0]), key=group[0][0].key) if len(group) == 1 else None
@@ -162,6 +200,27 @@ def command(
             )
 
     run(photos, output, settings=described, suffix=".safetensors", work=work)
+
+
+def _start(name: str, generator: Generator, encoder: Path | None) -> Start:
+    """The start of that name, or the latent in the file of that name; it belongs to `generator`."""
+    if name in STARTS:
+        return STARTS[name]
+    if name == "encoder":
+        return Encoder(read_encoder(encoder) if encoder else load_encoder(generator))
+    latent = Latent.load(name)
+    generator.check(latent)
+    return Given(latent)
+
+
+def _described(start: Start) -> object:
+    """What tells a start from any other."""
+    match start:
+        case Given(latent=latent):
+            return latent.ws.flatten().tolist()
+        case Encoder(network=EncoderNetwork() as network):
+            return network.fingerprint
+    return start.name
 
 
 def _save(generator: Generator, found: Inversion, index: int, job: Job) -> Outcome:

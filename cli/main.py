@@ -8,7 +8,22 @@ import click
 
 from wplus.core import WplusError
 
-COMMANDS = ("align", "invert", "render", "restore", "morph", "crossover", "express", "sample", "info", "train", "demo")
+COMMANDS = (
+    "align",
+    "invert",
+    "render",
+    "restore",
+    "morph",
+    "crossover",
+    "express",
+    "sample",
+    "info",
+    "convert",
+    "models",
+    "train",
+    "train-encoder",
+    "demo",
+)
 
 
 class Commands(click.Group):
@@ -22,7 +37,7 @@ class Commands(click.Group):
             near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else f"; commands: {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command '{cmd_name}'{hint}", ctx)
-        command = import_module(f"wplus.cli.{cmd_name}").command
+        command = import_module(f"wplus.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

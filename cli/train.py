@@ -14,7 +14,7 @@ from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import load_faces
 from wplus.training.recipe import Recipe, Run
-from wplus.training.run import HELD_OUT, export, load_checkpoint, train
+from wplus.training.run import export, load_checkpoint, train
 
 MAX_CHANNELS = 256
 
@@ -52,7 +52,7 @@ def command(
         raise click.UsageError(str(error)) from error
     folder_must_be_writable(output)
     faces = load_faces(folder, resolution=recipe.resolution)
-    training, held_out = faces.split(min(HELD_OUT, len(faces) // 10))
+    training, held_out = faces.split(recipe.held_out)
     precision = torch.bfloat16 if device != "mps" else torch.float32
     run = Run(recipe, training, trunk=SqueezeNetLevels(features).to(precision), device=device)
     checkpoint = output / "checkpoint.pt"
@@ -66,11 +66,7 @@ def command(
         bar.update(run.seen)
         for report in train(run, held_out, output, every=every):
             bar.update(report.seen - bar.n)
-            losses = ", ".join(f"{name} {value:.3g}" for name, value in report.losses.items())
-            bar.write(
-                f"{report.seen:,}: held out {report.held_out:.4f}, spread {report.spread:.2f}, {losses}",
-                file=sys.stderr,
-            )
+            bar.write(str(report), file=sys.stderr)
             if not run.warm:  # before, the mapping network is not yet a sampler
                 export(run, output / "generator.safetensors", card)
     click.echo(output / "generator.safetensors")

@@ -1,5 +1,6 @@
 """Safetensors files with one JSON header: the form of everything wplus writes, weights and latents alike."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,16 @@ def read_tensors(
         return {name: file.get_tensor(name) for name in names}, header
 
 
+def is_tensorfile(path: str | Path) -> bool:
+    """Whether a file begins as safetensors do, with its header's length and JSON; true of none and of the shortest."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(9)
+    except OSError:
+        return True
+    return len(start) < 9 or (start[4:8] == bytes(4) and start[8:] == b"{")
+
+
 def read_header(path: str | Path, *, error: type[WplusError], expected: str) -> dict[str, Any]:
     """Read the JSON header alone.
 
@@ -77,3 +88,12 @@ def _open(path: str | Path, *, error: type[WplusError], expected: str) -> tuple[
     if not isinstance(header, dict):
         raise error(f"{path}: not {expected}: its header is no JSON object")
     return header, names
+
+
+def fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """Sixteen hexadecimal digits that change with any number."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

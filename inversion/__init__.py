@@ -1,14 +1,16 @@
 """Photographs to codes: objectives, spaces, starts, and the one descent loop."""
 
 from wplus.inversion.invert import Inversion, invert
-from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term, image2stylegan
+from wplus.inversion.objectives import Identity, Objective, Perceptual, Pixel, Term, face_place, image2stylegan
 from wplus.inversion.optimise import Progress, Record, Settings, steps
 from wplus.inversion.spaces import SPACES, Space, W, WPlus
-from wplus.inversion.starts import Given, Mean, Random, Start
+from wplus.inversion.starts import Encoder, Given, Mean, Random, Start
 
 __all__ = [
     "SPACES",
+    "Encoder",
     "Given",
+    "Identity",
     "Inversion",
     "Mean",
     "Objective",
@@ -23,6 +25,7 @@ __all__ = [
     "Term",
     "W",
     "WPlus",
+    "face_place",
     "image2stylegan",
     "invert",
     "steps",

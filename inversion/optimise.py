@@ -129,7 +129,7 @@ def steps(
     compare = objective.against(target)
     origin = generator.origin()
     if resume is None:
-        resume = _begin(space.code(start.ws(generator, count=target.shape[0], seed=settings.seed)), space, generator)
+        resume = _begin(space.code(start.ws(generator, target, seed=settings.seed)), space, generator)
     code, adam = _adam(resume, settings)
     best_ws, best = resume.best_ws, resume.best_losses
     ceiling, alive = resume.ceiling, resume.alive

@@ -5,9 +5,10 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from wplus.core.errors import WeightsError
 from wplus.core.latent import Latent
-from wplus.core.shapes import Ws
-from wplus.models import Generator
+from wplus.core.shapes import Images, Ws
+from wplus.models import EncoderNetwork, Generator, load_encoder
 
 
 @runtime_checkable
@@ -18,8 +19,8 @@ class Start(Protocol):
     def name(self) -> str:
         """Its name in a latent's origin."""
 
-    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
-        """W+ codes for `count` pictures; each is what a picture alone would get."""
+    def ws(self, generator: Generator, target: Images, *, seed: int) -> Ws:
+        """W+ codes for the pictures `target`; each is what a picture alone would get."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Mean:
     samples: int = 10_000
     name: str = "mean"
 
-    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
+    def ws(self, generator: Generator, target: Images, *, seed: int) -> Ws:
         mean = generator.mapped(self.samples).mean(dim=0)
-        return mean.expand(count, generator.layers, -1).clone()
+        return mean.expand(len(target), generator.layers, -1).clone()
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Random:
 
     name: str = "random"
 
-    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
+    def ws(self, generator: Generator, target: Images, *, seed: int) -> Ws:
         draws = torch.rand(generator.layers, generator.w_dim, generator=torch.Generator().manual_seed(seed))
-        return (draws * 2 - 1).to(generator.device).expand(count, -1, -1).clone()
+        return (draws * 2 - 1).to(generator.device).expand(len(target), -1, -1).clone()
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,41 @@ class Given:
     latent: Latent
     name: str = "given"
 
-    def ws(self, generator: Generator, *, count: int, seed: int) -> Ws:
+    def ws(self, generator: Generator, target: Images, *, seed: int) -> Ws:
         """The latent's codes.
 
         Raises:
             LatentError: it belongs to another generator.
-            ValueError: it holds neither one code nor `count`.
+            ValueError: it holds neither one code nor as many as there are pictures.
         """
         generator.check(self.latent)
-        if len(self.latent) not in (1, count):
-            raise ValueError(f"the starting latent holds {len(self.latent)} codes for {count} pictures")
-        return self.latent.ws.to(generator.device).expand(count, -1, -1).clone()
+        if len(self.latent) not in (1, len(target)):
+            raise ValueError(f"the starting latent holds {len(self.latent)} codes for {len(target)} pictures")
+        return self.latent.ws.to(generator.device).expand(len(target), -1, -1).clone()
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What an encoder says of each picture.
+
+    Args:
+        network: trained for this generator; by default the one that ships with it.
+    """
+
+    network: EncoderNetwork | None = None
+    name: str = "encoder"
+
+    def ws(self, generator: Generator, target: Images, *, seed: int) -> Ws:
+        """The encoder's codes.
+
+        Raises:
+            WeightsError: none ships for this generator, or `network` belongs to another.
+        """
+        network = self.network or load_encoder(generator)
+        if network.generator != generator.fingerprint:
+            raise WeightsError(
+                f"the encoder belongs to generator {network.generator}, not to {generator.name}"
+                f" ({generator.fingerprint})"
+            )
+        with torch.no_grad():
+            return network.to(generator.device)(target)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -456,14 +457,19 @@ def test_codes_of_ones_own_generator_ask_for_its_file(wplus, tmp_path, mini):
     assert wplus("render", latent, "-o", tmp_path / "a.png", *given)[0] == 0
 
 
+def write_shades(folder):
+    """Enough pictures for training to begin, 16 px, each of one colour."""
+    folder.mkdir()
+    shades = np.random.default_rng(0).integers(0, 255, (110, 1, 1, 3), dtype=np.uint8)
+    for index, shade in enumerate(shades):
+        Image.fromarray(np.broadcast_to(shade, (16, 16, 3)).copy()).save(folder / f"{index}.png")
+
+
 def test_training_ends_in_a_generator_and_can_be_gone_on_with(wplus, tmp_path):
     import torchvision
     from safetensors.torch import save_file
 
-    (tmp_path / "faces").mkdir()
-    shades = np.random.default_rng(0).integers(0, 255, (110, 1, 1, 3), dtype=np.uint8)
-    for index, shade in enumerate(shades):
-        Image.fromarray(np.broadcast_to(shade, (16, 16, 3)).copy()).save(tmp_path / "faces" / f"{index}.png")
+    write_shades(tmp_path / "faces")
     save_file(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "squeezenet.safetensors")
     command = ["train", tmp_path / "faces", "-o", tmp_path / "run", "--features", tmp_path / "squeezenet.safetensors"]
     command += ["--resolution", 16, "--batch", 8, "--warm-images", 16, "--every", 16, "--terms", "a test"]
@@ -489,3 +495,26 @@ def test_an_inversion_can_start_from_a_latent(wplus, portrait, latents, tmp_path
     mini.sample(0).save(tmp_path / "mini.safetensors")
     assert "belongs to generator mini" in wplus(*words, tmp_path / "mini.safetensors")[2]
     assert "nothing: no such file" in wplus(*words, "nothing")[2]
+
+
+def test_an_encoder_is_trained_and_answers_at_once(wplus, portrait, tmp_path, mini):
+    mini.card = replace(mini.card, perceptual="vgg-slim")
+    generator = tmp_path / "mini.safetensors"
+    mini.save(generator)
+    write_shades(tmp_path / "faces")
+    command = ("train-encoder", generator, tmp_path / "faces", "-o", tmp_path / "run", "--batch", 8, "--every", 16)
+    code, out, err = wplus(*command, "--images", 16)
+    assert (code, out) == (0, f"{tmp_path / 'run' / 'encoder.safetensors'}\n"), err
+    code, out, err = wplus(*command, "--images", 32)
+    file = tmp_path / "run" / "encoder.safetensors"
+    assert (code, out) == (0, f"{file}\n")
+    assert "going on at 16 pictures" in err
+
+    words = ("invert", portrait, "--generator", generator, "-o", tmp_path / "out", "--method", "encoder")
+    code, out, err = wplus(*words)
+    assert (code, err) == (1, "wplus: no encoder ships with mini; train one with `wplus train-encoder`\n")
+    assert wplus(*words, "--encoder", file)[0] == 0
+    found = Latent.load(tmp_path / "out" / "astronaut.safetensors")
+    assert (found.origin.settings["start"], found.origin.settings["steps_done"]) == ("encoder", 0)
+    assert wplus(*words, "--encoder", file)[1] == f"{tmp_path / 'out'}: 1 skipped of 1\n"
+    assert "encoder" in wplus("info", file)[1]

@@ -153,7 +153,7 @@ def test_a_descent_that_diverges_keeps_its_best_codes(toy):
     found = invert(toy, crop_of(picture[0]), objective=PIXEL, settings=Settings(steps=50, learning_rate=100.0))
     assert "diverged" in found.stopped[0]
     assert len(found.history[0]) < 51
-    start = float((toy(Mean().ws(toy, count=1, seed=0)) - picture).square().mean())
+    start = float((toy(Mean().ws(toy, picture, seed=0)) - picture).square().mean())
     assert float((toy(found.latent.ws) - picture).square().mean()) <= start
 
 
@@ -175,16 +175,16 @@ def test_settings_refuse_nonsense():
 
 
 def test_starts_are_what_they_say(mini):
-    mean = Mean().ws(mini, count=2, seed=0)
+    mean = Mean().ws(mini, torch.zeros(2, 3, 16, 16), seed=0)
     z = torch.randn(10_000, 16, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(mean[0, 0], mini.map(z).mean(dim=0)[0], atol=1e-5)
     assert torch.equal(mean[0], mean[1])
-    random = Random().ws(mini, count=1, seed=1)
+    random = Random().ws(mini, torch.zeros(1, 3, 16, 16), seed=1)
     assert random.min() >= -1
     assert random.max() <= 1
     assert random.std() == pytest.approx(1 / math.sqrt(3), rel=0.2)
     given = mini.sample(4)
-    assert torch.equal(Given(given).ws(mini, count=2, seed=0), given.ws.expand(2, -1, -1))
+    assert torch.equal(Given(given).ws(mini, torch.zeros(2, 3, 16, 16), seed=0), given.ws.expand(2, -1, -1))
 
 
 def test_a_crop_of_another_size_is_refused(mini):

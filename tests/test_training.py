@@ -74,12 +74,12 @@ def test_the_switch_makes_the_mapping_network_the_codes_gaussian(trunk):
 
 
 def test_a_run_writes_what_it_says_and_its_generator_opens(trunk, tmp_path):
-    training, held_out = faces().split(20)
-    assert (len(training), len(held_out)) == (100, 20)
+    training, held_out = faces(200).split(20)
+    assert (len(training), len(held_out)) == (180, 20)
     run = Run(RECIPE, training, trunk=trunk)
     reports = list(train(run, held_out, tmp_path, every=40))
     assert [report.seen for report in reports] == [40, 80, 96]
-    assert all(np.isfinite([report.held_out, report.spread, *report.losses.values()]).all() for report in reports)
+    assert all(np.isfinite([*report.figures.values(), *report.losses.values()]).all() for report in reports)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"checkpoint.pt", "log.csv", "sheet-0000040.png", "sheet-0000080.png", "sheet-0000096.png"}
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4

@@ -20,8 +20,8 @@ from wplus.core.shapes import Images
 from wplus.core.tensorfile import write_tensors
 from wplus.models.vgg import IMAGE2STYLEGAN_TAPS, VGG, VGGConfig, load_vgg_file
 from wplus.training.faces import Faces, load_faces
-from wplus.training.run import HELD_OUT
 
+HELD_OUT = 512
 WIDTHS = (32, 64, 128, 256)
 TAPS = IMAGE2STYLEGAN_TAPS
 LICENCE = "research and non-commercial use (training faces); teachers: Oxford VGG, CC BY 4.0"

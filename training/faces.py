@@ -32,7 +32,8 @@ class Faces:
         return images if flips is None else torch.where(flips[:, None, None, None], images.flip(3), images)
 
     def split(self, held_out: int) -> tuple["Faces", "Faces"]:
-        """Two parts: for training, and `held_out` spread evenly over the whole."""
+        """Two parts: for training, and `held_out` (at most a tenth) spread evenly over the whole."""
+        held_out = min(held_out, len(self) // 10)
         chosen = torch.zeros(len(self), dtype=torch.bool)
         chosen[torch.linspace(0, len(self) - 1, held_out).long()] = True
         return Faces(self.stored[~chosen]), Faces(self.stored[chosen])

@@ -8,20 +8,20 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from wplus.core.shapes import Images, W
+from wplus.models.encoder import WIDTHS, strided
 from wplus.models.squeezenet import CHANNELS
+
+THUMBNAIL = 16
+"""Side in pixels of the smallest picture that the discriminator judges."""
 
 
 class Encoder(nn.Module):
     """A variational encoder: a picture to the mean and the log-variance of its code in W (Kingma & Welling 2014)."""
 
-    def __init__(self, resolution: int, w_dim: int, *, widths: tuple[int, ...] = (48, 96, 192, 256)) -> None:
+    def __init__(self, resolution: int, w_dim: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip((3, *widths), widths, strict=False):
-            layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(0.2), Residual(outputs)]
-        side = resolution >> len(widths)
-        self.trunk = nn.Sequential(*layers)
-        self.hidden = nn.Linear(widths[-1] * side * side, w_dim)
+        self.trunk = strided(resolution)
+        self.hidden = nn.Linear(WIDTHS[-1] * 16, w_dim)
         self.head = nn.Linear(w_dim, 2 * w_dim)
 
     def forward(self, images: Images) -> tuple[W, W]:
@@ -31,19 +31,8 @@ class Encoder(nn.Module):
         return mean, log_variance.clamp(-10, 4)
 
 
-class Residual(nn.Module):
-    """x + conv(x), then a leaky ReLU."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.leaky_relu(x + self.conv(x), 0.2)
-
-
 class Discriminator(nn.Module):
-    """Hinge heads on four levels of a frozen network and one on the pixels (Sauer et al. 2021, section 3).
+    """Hinge heads on four levels of a frozen network, on the pixels and on a thumbnail (Sauer et al. 2021, section 3).
 
     Every level is first mixed by a frozen random 1x1 projection, so that no head can rest on a few channels. There is
     no batch normalisation: it would undo the bound that spectral normalisation sets on the heads' slopes, and an
@@ -59,11 +48,13 @@ class Discriminator(nn.Module):
         chains = ((32, 48, 64, 96), (48, 96, 128), (96, 128, 128), (128, 128))
         self.heads = nn.ModuleList(_head(chain) for chain in chains)
         self.pixels = _head((3, 32, 64, 96, 128))
+        self.thumbnail = _head((3, 64, 128))  # sees the whole frame's colours, to which the frozen network is dull
 
     def forward(self, images: Images, levels: list[Tensor]) -> list[Tensor]:
         """Logits of every head, each (batch, positions); `levels` are the standardised features of `images`."""
-        inputs = [images, *(mixer(level) for mixer, level in zip(self.mixers, levels, strict=True))]
-        heads = [self.pixels, *self.heads]
+        small = functional.adaptive_avg_pool2d(images, THUMBNAIL)
+        inputs = [images, small, *(mixer(level) for mixer, level in zip(self.mixers, levels, strict=True))]
+        heads = [self.pixels, self.thumbnail, *self.heads]
         return [head(x).flatten(1).float() for head, x in zip(heads, inputs, strict=True)]
 
 

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wplus.core.animation import sheet
 from wplus.core.shapes import Images, W
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.training.augment import augmented
 from wplus.training.faces import Faces
+from wplus.training.look import Look
+from wplus.training.moments import FrechetCritic, summary
 from wplus.training.networks import Discriminator, Encoder
 
 ENCODER_RATE = 0.25
@@ -47,17 +50,19 @@ class Recipe:
     mapping_layers: int = _knob(4, "Depth of the mapping network.")
     batch: int = _knob(32, "Pictures a step.")
     warm_images: int = _knob(40_000, "Pictures seen in the variational phase.")
-    images: int = _knob(195_000, "Pictures seen in all.")
+    images: int = _knob(230_000, "Pictures seen in all.")
+    held_out: int = _knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
     warm_rate: float = _knob(4e-3, "Learning rate of the variational phase.")
     generator_rate: float = _knob(7e-4, "The generator's learning rate when the adversary comes.")
     final_rate: float = _knob(1e-4, "The rate that it falls to.")
     discriminator_rate: float = _knob(4e-4, "The discriminator's learning rate.")
-    adversary: float = _knob(0.5, "Norm of the adversarial gradient relative to that of the reconstruction.")
-    final_adversary: float = _knob(0.2, "What that falls to.")
+    adversary: float = _knob(0.8, "Norm of the adversarial gradient relative to that of the reconstruction.")
+    final_adversary: float = _knob(0.5, "What that falls to.")
+    moments: float = _knob(0.6, "The same for the gradient of the Frechet distance of samples.")
     pixel: float = _knob(2.0, "Weight of the squared error of pixels.")
     feature: float = _knob(0.05, "Weight of the squared distance of features.")
     divergence: float = _knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
-    half_life: int = _knob(20_000, "Pictures after which a weight counts half in the average that ships.")
+    half_life: int = _knob(30_000, "Pictures after which a weight counts half in the average that ships.")
     seed: int = _knob(0, "Seed of all draws.")
 
     def __post_init__(self) -> None:
@@ -88,8 +93,8 @@ class Run(nn.Module):
         self.encoder_ema = copy.deepcopy(self.encoder).requires_grad_(False)
         self.register_buffer("offset", torch.zeros(recipe.w_dim, device=device))
         self.register_buffer(
-            "norms", torch.zeros(2, device=device)
-        )  # running gradient norms: reconstruction, adversary
+            "norms", torch.zeros(3, device=device)
+        )  # running gradient norms: reconstruction, adversary, moments
         self.offset: Tensor
         self.norms: Tensor
         self._trunk = (trunk.to(device),)  # in a tuple: frozen and large, no part of a checkpoint
@@ -97,6 +102,9 @@ class Run(nn.Module):
         self.optimisers = self._warm_optimisers()
         with torch.no_grad():
             levels = self.levels(faces.batch(torch.linspace(0, len(faces) - 1, 256).long()).to(device))
+            chosen = torch.linspace(0, len(faces) - 1, min(len(faces), 8192)).long()
+            parts = [faces.batch(part).to(device) for part in chosen.split(64)]
+            self.critic = FrechetCritic(torch.cat([summary(part, self.levels(part)) for part in parts]))
         # half the channel's own scale and half the level's: dead channels would blow up on their own
         self.scales = [0.5 * (x.float().std(dim=(0, 2, 3), keepdim=True) + x.float().std()) for x in levels]
 
@@ -129,6 +137,31 @@ class Run(nn.Module):
         if was_warm and not self.warm:
             self._switch()
         return losses
+
+    @torch.no_grad()
+    def look(self, held_out: Faces) -> Look:
+        """Held-out squared error, spread of samples; reals, their reconstructions, samples.
+
+        The spread is the variance of frozen features of samples over that of real pictures; 1 is as varied as life.
+        """
+        real = held_out.batch(torch.arange(min(256, len(held_out)))).to(self.device)
+        mean, _ = self.encoder_ema(real)
+        generator = self.generator_ema
+
+        def render(w: W) -> Images:
+            ws = w[:, None].expand(-1, generator.config.layers, -1)
+            return torch.cat([generator.synthesis(part) for part in ws.split(64)])
+
+        rebuilt = render(mean + self.offset)
+        z = torch.randn(len(real), self.recipe.w_dim, generator=torch.Generator().manual_seed(0)).to(self.device)
+        sampled = render(generator.mapping(z) if not self.warm else z)
+        variances = [self.levels(images)[-1].float().mean(dim=(2, 3)).var(dim=0).sum() for images in (sampled, real)]
+        figures = {
+            "held_out": float((rebuilt - real).square().mean()),
+            "spread": float(variances[0] / variances[1]),
+        }
+        rows = torch.cat([real[:8], rebuilt[:8], real[8:16], rebuilt[8:16], sampled[:32]])
+        return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=8))
 
     def _warm_optimisers(self) -> dict[str, torch.optim.Optimizer]:
         rate = self.recipe.warm_rate
@@ -197,22 +230,29 @@ class Run(nn.Module):
             theirs = self.levels(real[:half])
         pixel = (leaf[:half] - real[:half]).square().mean()
         feature = self._distance(self.levels(leaf[:half]), theirs)
-        pull = torch.autograd.grad(recipe.pixel * pixel + recipe.feature * feature, leaf)[0]
+        moments = self.critic(summary(leaf[half:], self.levels(leaf[half:])))
         fooled = -torch.stack([logits.mean() for logits in self._judge(seen, features)]).mean()
-        push = torch.autograd.grad(fooled, leaf)[0]
-        norms = torch.stack([pull.norm(), push.norm()])
-        self.norms = norms if not self.norms.any() else self.norms.lerp(norms, 0.01)
+        slopes = [
+            torch.autograd.grad(loss, leaf)[0]
+            for loss in (recipe.pixel * pixel + recipe.feature * feature, fooled, moments)
+        ]
+        norms = torch.stack([slope.norm() for slope in slopes])
+        self.norms = torch.where(self.norms > 0, self.norms.lerp(norms, 0.01), norms)
         done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
         fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))  # the adversary's restlessness dies down with the rates
         rate = recipe.final_rate + (recipe.generator_rate - recipe.final_rate) * fall
-        weight = recipe.final_adversary + (recipe.adversary - recipe.final_adversary) * fall
-        gradient = pull + push * (weight * self.norms[0] / self.norms[1])
+        adversary = recipe.final_adversary + (recipe.adversary - recipe.final_adversary) * fall
+        weights = (1.0, adversary, recipe.moments * self.critic.certainty)
+        largest = torch.maximum(self.norms, norms) / self.norms[0]  # no critic may run away with the generator
+        shares = [weight / norm for weight, norm in zip(weights, largest, strict=True)]
+        gradient = torch.stack([slope * share for slope, share in zip(slopes, shares, strict=True)]).sum(dim=0)
 
         # the picture's gradient is known, so its product with the picture is a loss that has it
         loss = (fake * gradient).sum() + recipe.divergence * divergence.mean()
         self._descend(loss, {"generator": rate, "encoder": rate * ENCODER_RATE})
-        return {"pixel": pixel.item(), "feature": feature.item(), "divergence": divergence.mean().item(),
-                "hinge": hinge.mean().item(), "fooled": fooled.item()}  # fmt: skip
+        told = {"pixel": pixel, "feature": feature, "divergence": divergence.mean(), "hinge": hinge.mean()}
+        told |= {"fooled": fooled, "moments": self.critic.distance}
+        return {name: float(value) for name, value in told.items()}
 
     def _judge(self, images: Images, levels: list[Tensor]) -> list[Tensor]:
         with torch.autocast(self.device, dtype=torch.bfloat16):

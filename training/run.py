@@ -3,23 +3,48 @@
 import copy
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torchvision.utils import make_grid
 
 from wplus.core.errors import TrainingError
 from wplus.core.files import replacing
 from wplus.core.images import write_picture
-from wplus.core.shapes import Images
 from wplus.models import Card, Generator
 from wplus.training.faces import Faces
+from wplus.training.look import Look
 from wplus.training.recipe import Run
 
-HELD_OUT = 512
+
+@runtime_checkable
+class Trainable(Protocol):
+    """What a training run must offer to be driven, saved and resumed here."""
+
+    seen: int
+    optimisers: dict[str, torch.optim.Optimizer]
+
+    @property
+    def recipe(self) -> Any:
+        """A frozen record with the number of `images` to see."""
+
+    def step(self) -> dict[str, float]:
+        """One batch; the losses by name."""
+
+    def look(self, held_out: Faces) -> Look:
+        """Figures and a sheet of pictures."""
+
+    def resume(self, seen: int) -> None:
+        """Take up the phase that `seen` images belong to."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All weights."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """Take over all weights."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +55,23 @@ class Report:
         seen: pictures seen so far.
         rate: pictures a second since the last report.
         losses: means since the last report, by name.
-        held_out: mean squared error on [-1, 1] of reconstructed pictures that were not trained on.
-        spread: variance of frozen features of samples over that of real pictures; 1 is as varied as life.
+        figures: what the run's look at pictures it was not trained on found.
     """
 
     seen: int
     rate: float
     losses: dict[str, float]
-    held_out: float
-    spread: float
+    figures: dict[str, float]
+
+    def __str__(self) -> str:
+        values = (self.figures | self.losses).items()
+        return f"{self.seen:,}: " + ", ".join(f"{name} {value:.3g}" for name, value in values)
 
 
-def train(run: Run, held_out: Faces, folder: Path, *, every: int = 5_000) -> Iterator[Report]:
+def train(run: Trainable, held_out: Faces, folder: Path, *, every: int = 5_000) -> Iterator[Report]:
     """Go on with `run` until its recipe is fulfilled; yield a report and save every `every` pictures.
 
-    Writes `checkpoint.pt`, `log.csv` and `sheet-NNNNNNN.png` (reals, their reconstructions, samples) to `folder`.
+    Writes `checkpoint.pt`, `log.csv` and `sheet-NNNNNNN.png` to `folder`.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -55,49 +82,30 @@ def train(run: Run, held_out: Faces, folder: Path, *, every: int = 5_000) -> Ite
             sums[name] = sums.get(name, 0.0) + value
         steps += 1
         if run.seen - since >= every or run.seen >= run.recipe.images:
-            held, spread, sheet = _look(run, held_out)
+            look = run.look(held_out)
             rate = (run.seen - since) / (time.monotonic() - began)
-            report = Report(run.seen, rate, {name: total / steps for name, total in sums.items()}, held, spread)
+            report = Report(run.seen, rate, {name: total / steps for name, total in sums.items()}, look.figures)
             save_checkpoint(run, folder / "checkpoint.pt")
-            write_picture(folder / f"sheet-{run.seen:07}.png", sheet)
+            write_picture(folder / f"sheet-{run.seen:07}.png", look.sheet)
             _log(report, folder / "log.csv")
             yield report
             began, sums, steps, since = time.monotonic(), {}, 0, run.seen
 
 
-@torch.no_grad()
-def _look(run: Run, held_out: Faces) -> tuple[float, float, torch.Tensor]:
-    """Held-out error, spread of samples, and a sheet of 8 columns: reals, reconstructions, samples."""
-    real = held_out.batch(torch.arange(min(256, len(held_out)))).to(run.device)
-    mean, _ = run.encoder_ema(real)
-    generator = run.generator_ema
-
-    def render(w: torch.Tensor) -> Images:
-        ws = w[:, None].expand(-1, generator.config.layers, -1)
-        return torch.cat([generator.synthesis(part) for part in ws.split(64)])
-
-    rebuilt = render(mean + run.offset)
-    z = torch.randn(len(real), run.recipe.w_dim, generator=torch.Generator().manual_seed(0)).to(run.device)
-    sampled = render(generator.mapping(z) if not run.warm else z)
-    variances = [run.levels(images)[-1].float().mean(dim=(2, 3)).var(dim=0).sum() for images in (sampled, real)]
-    rows = torch.cat([real[:8], rebuilt[:8], real[8:16], rebuilt[8:16], sampled[:32]]).clamp(-1, 1)
-    held = float((rebuilt - real).square().mean())
-    return held, float(variances[0] / variances[1]), make_grid(rows, nrow=8, padding=0).cpu()
-
-
 def _log(report: Report, path: Path) -> None:
-    """Append a line to the run's table."""
-    row = {"seen": report.seen, "rate": report.rate, "held_out": report.held_out, "spread": report.spread}
-    names = ["seen", "rate", "held_out", "spread", "pixel", "feature", "divergence", "hinge", "fooled"]
+    """Append a line to the run's table; the losses of its phases differ, so they share a column."""
+    losses = " ".join(f"{name}={value:.5g}" for name, value in report.losses.items())
+    row = {"seen": report.seen, "rate": f"{report.rate:.4g}"}
+    row |= {name: f"{value:.5g}" for name, value in report.figures.items()} | {"losses": losses}
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, names, restval="")
+        writer = csv.DictWriter(file, list(row))
         if new:
             writer.writeheader()
-        writer.writerow({name: f"{value:.5g}" for name, value in (row | report.losses).items()})
+        writer.writerow(row)
 
 
-def save_checkpoint(run: Run, path: Path) -> None:
+def save_checkpoint(run: Trainable, path: Path) -> None:
     """Write everything a run needs to go on, atomically."""
     state = {
         "recipe": asdict(run.recipe),
@@ -109,14 +117,14 @@ def save_checkpoint(run: Run, path: Path) -> None:
         torch.save(state, temporary)
 
 
-def load_checkpoint(run: Run, path: Path) -> None:
+def load_checkpoint(run: Trainable, path: Path) -> None:
     """Bring `run` to where `save_checkpoint` left it.
 
     Raises:
         TrainingError: damaged, or of another recipe (the number of images may differ).
     """
     try:
-        state = torch.load(path, weights_only=True, map_location=run.device)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         theirs, ours = ({**recipe, "images": 0} for recipe in (state["recipe"], asdict(run.recipe)))
     except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
         raise TrainingError(f"{path}: no checkpoint of wplus, or damaged") from error

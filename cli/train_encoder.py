@@ -1,0 +1,56 @@
+"""wplus train-encoder: an encoder for a generator, from a folder of aligned faces."""
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wplus.cli.jobs import folder_must_be_writable
+from wplus.cli.options import device_option, output_option, progress, record_options
+from wplus.models import load_generator, load_perceptual
+from wplus.training.encoder import EncoderRecipe, EncoderRun
+from wplus.training.faces import load_faces
+from wplus.training.run import load_checkpoint, train
+
+
+@click.command()
+@click.argument("generator")
+@click.argument("folder", type=click.Path(path_type=Path))
+@output_option(folder=True)
+@record_options(EncoderRecipe)
+@click.option("--licence", default="unknown", show_default=True, help="Stored in the encoder's file.")
+@click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
+@device_option
+def command(generator: str, folder: Path, output: Path, licence: str, every: int, device: str, **changed: Any) -> None:
+    r"""Train an encoder for GENERATOR (a name or a file) on the aligned faces in FOLDER.
+
+    The output folder gets checkpoint.pt, log.csv, sheets of reconstructions as it goes, and encoder.safetensors, for
+    `wplus invert --encoder`. The same command goes on where it was stopped.
+
+    \b
+    Example:
+      wplus train-encoder faces-64 faces -o encoder
+    """
+    try:
+        recipe = replace(EncoderRecipe(), **{name: value for name, value in changed.items() if value is not None})
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    folder_must_be_writable(output)
+    opened = load_generator(generator)
+    perceptual = load_perceptual(opened.card.perceptual)
+    training, held_out = load_faces(folder, resolution=opened.resolution).split(recipe.held_out)
+    run = EncoderRun(recipe, training, generator=opened, perceptual=perceptual, device=device)
+    if (output / "checkpoint.pt").exists():
+        load_checkpoint(run, output / "checkpoint.pt")
+        click.echo(f"going on at {run.seen:,} pictures", err=True)
+    file = output / "encoder.safetensors"
+    with progress(recipe.images, text="train", unit="picture") as bar:
+        bar.update(run.seen)
+        for report in train(run, held_out, output, every=every):
+            bar.update(report.seen - bar.n)
+            bar.write(str(report), file=sys.stderr)
+            told = {"recipe": asdict(recipe), "images_seen": run.seen, "training_faces": len(training)}
+            run.network.save(file, licence=licence, training=told | report.figures)
+    click.echo(file)

@@ -1,0 +1,137 @@
+"""An encoder: a picture to its W+ code in one pass, as a start for an inversion or an answer by itself.
+
+The code is one vector for all rows plus an offset for each (Tov et al. 2021, "Designing an encoder for StyleGAN
+image manipulation", section 4): the penalty that training puts on the offsets keeps codes near W, where edits work.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wplus.core.errors import WeightsError
+from wplus.core.shapes import Images, Offsets, W, Ws
+from wplus.core.tensorfile import fingerprint, read_tensors, write_tensors
+from wplus.models.vgg import reduce
+
+WIDTHS = (16, 32, 48, 96, 192, 256)
+"""Channels at each halving, the last at 4 px."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of an encoder.
+
+    Args:
+        size: side in pixels at which it sees pictures, 8 to 256 and a power of two.
+        layers, w_dim: of the generator's W+.
+        hidden: width of the dense layer.
+
+    Raises:
+        ValueError: a size that it cannot have.
+    """
+
+    size: int
+    layers: int
+    w_dim: int
+    hidden: int = 512
+
+    def __post_init__(self) -> None:
+        if self.size not in [4 << count for count in range(1, len(WIDTHS) + 1)]:
+            raise ValueError(f"an encoder sees 8, 16, ... {4 << len(WIDTHS)} px, not {self.size}")
+        if min(self.layers, self.w_dim, self.hidden) < 1:
+            raise ValueError(f"sizes must be positive: {self}")
+
+
+class EncoderNetwork(nn.Module):
+    """Pictures to W+ codes of one generator.
+
+    Args:
+        config: its sizes.
+        generator: the fingerprint of the generator whose codes it gives.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: EncoderConfig, *, generator: str) -> None:
+        super().__init__()
+        self.config, self.generator = config, generator
+        self.trunk = strided(config.size)
+        self.hidden = nn.Linear(WIDTHS[-1] * 16, config.hidden)
+        self.base = nn.Linear(config.hidden, config.w_dim)
+        self.offsets = nn.Linear(config.hidden, config.layers * config.w_dim)
+        nn.init.zeros_(self.offsets.weight)
+        nn.init.zeros_(self.offsets.bias)
+        self.register_buffer("mean", torch.zeros(config.w_dim))
+        self.register_buffer("scale", torch.ones(config.w_dim))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of its own weights."""
+        return fingerprint(self.state_dict())
+
+    def forward(self, images: Images) -> Ws:
+        """W+ codes (batch, layers, w_dim) of RGB pictures in [-1, 1] of any square size."""
+        base, offsets = self.parts(images)
+        return base[:, None] + offsets
+
+    def parts(self, images: Images) -> tuple[W, Offsets]:
+        """The common vector (batch, w_dim) and the offsets from it (batch, layers, w_dim)."""
+        seen = reduce(images, self.config.size).contiguous(memory_format=torch.channels_last)
+        x = functional.leaky_relu(self.hidden(self.trunk(seen).flatten(1)), 0.2)
+        offsets = self.offsets(x).float().unflatten(1, (self.config.layers, self.config.w_dim))
+        return self.mean + self.scale * self.base(x).float(), self.scale * offsets
+
+    def save(self, path: str | Path, *, dtype: torch.dtype = torch.float16, **details: Any) -> None:
+        """Write weights in `dtype`, sizes and `details` (JSON) as safetensors, atomically.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        tensors = {name: tensor.to(dtype) for name, tensor in self.state_dict().items()}
+        header = {"kind": "encoder", "config": asdict(self.config), "generator": self.generator, **details}
+        write_tensors(path, tensors, header)
+
+
+def read_encoder(path: str | Path) -> EncoderNetwork:
+    """Read what `EncoderNetwork.save` wrote, frozen, as fp32 on the CPU.
+
+    Raises:
+        WeightsError: no such file, damaged, or no encoder.
+    """
+    tensors, header = read_tensors(path, error=WeightsError, expected="an encoder of wplus")
+    if header.get("kind") != "encoder":
+        raise WeightsError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected an encoder")
+    try:
+        network = EncoderNetwork(EncoderConfig(**header["config"]), generator=str(header["generator"]))
+        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{path}: header and weights do not fit together: {reason}") from error
+    return network.requires_grad_(False).eval()
+
+
+def strided(size: int) -> nn.Sequential:
+    """Convolutions that halve pictures of `size` px down to 4 px, each followed by a residual one."""
+    count = (size // 4).bit_length() - 1
+    layers: list[nn.Module] = []
+    inputs = 3
+    for outputs in WIDTHS[-count:]:
+        layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(0.2), Residual(outputs)]
+        inputs = outputs
+    return nn.Sequential(*layers)
+
+
+class Residual(nn.Module):
+    """x + conv(x), then a leaky ReLU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.leaky_relu(x + self.conv(x), 0.2)

@@ -1,0 +1,133 @@
+"""How an encoder is trained for a frozen generator: on real faces by what they render, on samples by their codes.
+
+Real pictures are compared with their reconstructions by the objective of an inversion, so that the encoder's codes
+start where a descent would go. Samples have known codes. Offsets from the common vector are penalised
+(Tov et al. 2021, section 4.2).
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wplus.core.animation import sheet
+from wplus.core.shapes import Images, Ws
+from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator
+from wplus.models.encoder import EncoderConfig, EncoderNetwork
+from wplus.training.faces import Faces
+from wplus.training.look import Look
+
+LARGEST = 256
+"""Pictures of larger generators are seen, and compared, at this size in px."""
+
+
+def _knob(default: Any, text: str) -> Any:
+    """A field that the command line shows with `text`."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """Everything that decides the training of an encoder; stored in its file's header.
+
+    Raises:
+        ValueError: counts that make no sense.
+    """
+
+    images: int = _knob(100_000, "Pictures seen in all.")
+    batch: int = _knob(32, "Pictures a step; a quarter of them are samples.")
+    held_out: int = _knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
+    rate: float = _knob(1e-3, "Learning rate of Adam; falls to nothing by a cosine.")
+    pixel: float = _knob(1.0, "Weight of the squared error of pixels.")
+    perceptual: float = _knob(1.0, "Weight of the perceptual loss.")
+    code: float = _knob(0.3, "Weight of the squared error of samples' codes, in units of the spread of W.")
+    offset: float = _knob(0.02, "Weight of the squared offsets from W, in the same units.")
+    seed: int = _knob(0, "Seed of all draws.")
+
+    def __post_init__(self) -> None:
+        if self.batch < 4 or self.batch % 4 or self.images < self.batch:
+            raise ValueError("batch must be a multiple of 4, and images at least one batch")
+
+
+class EncoderRun(nn.Module):
+    """The state of an encoder's training: its network, its optimiser and the count of pictures seen."""
+
+    def __init__(
+        self, recipe: EncoderRecipe, faces: Faces, *, generator: Generator, perceptual: VGG, device: str = "cpu"
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.faces, self.device = recipe, faces, device
+        self._frozen = (generator.to(device), perceptual.to(device))  # in a tuple: no part of a checkpoint
+        config = EncoderConfig(min(generator.resolution, LARGEST), generator.layers, generator.w_dim)
+        self.network = EncoderNetwork(config, generator=generator.fingerprint)
+        codes = generator.mapped(10_000)
+        self.network.mean.copy_(codes.mean(dim=0))
+        self.network.scale.fill_(float(codes.var(dim=0).mean().sqrt()))
+        self.to(device).to(memory_format=torch.channels_last)
+        self.seen = 0
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.resume(0)
+
+    def resume(self, seen: int) -> None:
+        """Take up the training after `seen` pictures; weights and the optimiser's state are the caller's to load."""
+        self.seen = seen
+        self.optimisers = {"encoder": torch.optim.Adam(self.network.parameters(), lr=self.recipe.rate)}
+
+    def step(self) -> dict[str, float]:
+        """One batch; returns the losses by name."""
+        recipe, generator = self.recipe, self._frozen[0]
+        torch.manual_seed(recipe.seed * 1_000_003 + self.seen)  # a resumed run draws what an unbroken one would
+        samples = recipe.batch // 4
+        count = recipe.batch - samples
+        real = self.faces.batch(torch.randint(len(self.faces), (count,)), flips=torch.rand(count) < 0.5)
+        real = real.to(self.device)
+        with torch.no_grad():
+            wanted = generator.map(torch.randn(samples, generator.z_dim, device=self.device))
+            pictures = self.render(wanted)
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            base, offsets = self.network.parts(torch.cat([real, pictures]))
+        ws = base[:, None] + offsets
+        losses = self.compare(self.render(ws[:count]), real)
+        scale = self.network.scale
+        losses["code"] = recipe.code * ((ws[count:] - wanted) / scale).square().mean()
+        losses["offset"] = recipe.offset * (offsets / scale).square().mean()
+        optimiser = self.optimisers["encoder"]
+        optimiser.param_groups[0]["lr"] = recipe.rate * self._schedule()
+        optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimiser.step()
+        self.seen += recipe.batch
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def render(self, ws: Ws) -> Images:
+        """Pictures of codes at the size of the training faces."""
+        return self._frozen[0].network.synthesis(ws, dtype=torch.bfloat16)
+
+    def compare(self, images: Images, real: Images) -> dict[str, Tensor]:
+        """Image2StyleGAN's loss by term, averaged over the pictures."""
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            with torch.no_grad():
+                theirs = self._frozen[1](real, IMAGE2STYLEGAN_TAPS)
+            ours = self._frozen[1](images, IMAGE2STYLEGAN_TAPS)
+        perceptual = torch.stack([(ours[tap].float() - theirs[tap].float()).square().mean() for tap in ours]).sum()
+        return {
+            "pixel": self.recipe.pixel * (images - real).square().mean(),
+            "perceptual": self.recipe.perceptual * perceptual,
+        }
+
+    @torch.no_grad()
+    def look(self, held_out: Faces) -> Look:
+        """Losses on held-out pictures; reals, and what their codes render."""
+        real = held_out.batch(torch.arange(min(64, len(held_out)))).to(self.device)
+        rebuilt = self.render(self.network(real))
+        figures = {f"held_out_{name}": float(loss) for name, loss in self.compare(rebuilt, real).items()}
+        rows = torch.stack([real, rebuilt], dim=1)[:32].flatten(0, 1)
+        return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=8))
+
+    def _schedule(self) -> float:
+        """The share of the learning rate: a short rise, then a cosine to nothing."""
+        done = min(self.seen / self.recipe.images, 1.0)
+        return min(1.0, 0.1 + 20 * done) * 0.5 * (1 + math.cos(math.pi * done))
