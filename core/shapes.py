@@ -27,8 +27,29 @@ W = Float[Tensor, "batch w_dim"]
 Ws = Float[Tensor, "batch layers w_dim"]
 """W+ codes, one vector a synthesis layer."""
 
+FittedWs = Float[Tensor, "batch fitted_layers w_dim"]
+"""`Ws` of another number of layers than those beside them in a signature."""
+
+Rows = Float[Tensor, "batch layers"]
+"""One number a row of W+."""
+
+Chips = Float[Tensor, "batch 3 150 150"]
+"""Faces as an identity network wants them, RGB in [-1, 1]."""
+
+Descriptors = Float[Tensor, "batch 128"]
+"""Faces as vectors, near for one person."""
+
+Affine = Float[Tensor, "2 3"]
+"""x' = A (x, y, 1)."""
+
 Losses = Float[Tensor, " batch"]
 """One number an image."""
 
 Flags = Bool[Tensor, " batch"]
 """One truth value an image."""
+
+Features = Float[Tensor, "batch dims"]
+"""One vector an image."""
+
+Offsets = Float[Tensor, "batch layers w_dim"]
+"""What each row of W+ is away from a common vector."""

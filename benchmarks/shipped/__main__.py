@@ -1,0 +1,78 @@
+"""Every figure of the models that ship, beside its bar.
+
+    python -m benchmarks.shipped ../shared -o runs/shipped
+
+The folder holds `photos` (photographs), `faces` (those that the generator was trained on) and `networks` (GoogLeNet,
+SqueezeNet and the teachers of vgg-slim). Needs `pip install lpips`. An hour on two cores; --only runs parts of it.
+"""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import torch
+
+from benchmarks.shipped import generator as samples
+from benchmarks.shipped import identity, inversion, perceptual
+from benchmarks.shipped.figures import Figure, show
+from wplus.core.files import replacing
+from wplus.models import load_generator
+from wplus.models.googlenet import load_googlenet
+from wplus.training.faces import load_faces
+
+PARTS = ("faces", "distribution", "neighbours", "inversion", "encoder", "ranks", "guides", "identity")
+
+
+@click.command(help=__doc__)
+@click.argument("shared", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("--generator", default="faces-64", show_default=True)
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="May be given several times.")
+def main(shared: Path, output: Path, generator: str, only: tuple[str, ...]) -> None:
+    """Measure, print, and write figures.json and the sheets."""
+    parts = only or PARTS
+    photos, networks = shared / "photos", shared / "networks"
+    network = load_generator(generator)
+    click.echo(f"{network.name} {network.fingerprint}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    found: dict[str, list[Figure]] = {}
+
+    def tell(title: str, figures: list[Figure]) -> None:
+        found[title] = figures
+        show(title, figures)
+
+    if "faces" in parts:
+        samples.sheet(network, output)
+        tell("samples", samples.faces_and_variety(network))
+    if {"distribution", "neighbours", "ranks", "guides"} & set(parts):
+        held = network.card.training.get("recipe", {}).get("held_out", 0)
+        training, held_out = load_faces(shared / "faces", resolution=network.resolution).split(held)
+    if "distribution" in parts:
+        googlenet = load_googlenet(networks / "googlenet_bvlc.safetensors")
+        tell("distribution", samples.distances(network, googlenet, training, held_out))
+    if "neighbours" in parts:
+        tell("nearest training faces", samples.nearest_training_faces(network, training, output))
+    if "inversion" in parts:
+        inverted = inversion.invert_all(network, photos)
+        tell("inversion", inversion.reconstruction(network, inverted) + inversion.edits(network, inverted))
+    if "encoder" in parts:
+        tell("encoder", inversion.encoder(network, photos))
+    if {"ranks", "guides"} & set(parts):
+        teacher = perceptual.ScaledTeacher(networks, training)
+    if "ranks" in parts:
+        tell("vgg-slim", perceptual.ranks(photos, teacher, size=64, bars=True))
+        tell("vgg-slim, larger pictures", perceptual.ranks(photos, teacher, size=128, bars=False))
+    if "guides" in parts:
+        tell("vgg-slim as a guide", perceptual.guides(network, photos, networks, teacher))
+    if "identity" in parts:
+        tell("identity network", identity.parity(photos))
+    about = {"generator": network.fingerprint, "torch": torch.__version__, "wplus": version("wplus")}
+    about["machine"] = platform.processor() or platform.machine()
+    with replacing(output / "figures.json") as temporary:
+        rows = {title: [vars(figure) for figure in figures] for title, figures in found.items()}
+        temporary.write_text(json.dumps({"about": about, "figures": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""How well photographs of strangers are inverted with the shipped generator, edited, and met by its encoder."""
+
+import random
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from tqdm import tqdm
+
+from benchmarks.shipped.figures import Figure, mean
+from wplus.alignment import Crop, as_crop, detect
+from wplus.core.images import find_pictures
+from wplus.core.latent import Latent
+from wplus.editing import morph
+from wplus.inversion import Encoder, Objective, Settings, image2stylegan, invert
+from wplus.metrics import SAME_PERSON, identity_distance, mse
+from wplus.metrics.identity import enlarged
+from wplus.models import Generator, load_encoder, load_perceptual
+
+BATCH = 13
+PAIRS = 100
+CHEEKS = (slice(None), slice(140, 170), slice(70, 186))
+"""Colours, rows and columns of a 256 px crop in the FFHQ frame where most faces show skin."""
+
+
+class Inverted(NamedTuple):
+    """A photograph and what was found for it."""
+
+    path: Path
+    crop: Crop
+    latent: Latent
+    distance: float | None
+    """dlib's, between the photograph at 256 px and the picture."""
+
+
+def celebahq(photos: Path, generator: Generator) -> list[tuple[Path, Crop]]:
+    """The CelebA-HQ crops, at the generator's size."""
+    paths = [path for path in find_pictures(photos / "aligned") if path.name.startswith("celebahq")]
+    return [(path, as_crop(path, size=generator.resolution)) for path in paths]
+
+
+def invert_all(generator: Generator, photos: Path) -> list[Inverted]:
+    """Every crop, with the quick preset."""
+    pairs, latents = celebahq(photos, generator), list[Latent]()
+    objective = image2stylegan(load_perceptual(generator.card.perceptual))
+    with tqdm(total=len(pairs), desc="invert", disable=None) as progress:
+        for first in range(0, len(pairs), BATCH):
+            crops = [crop for _, crop in pairs[first : first + BATCH]]
+            latents += invert(generator, crops, objective=objective).latents
+            progress.update(len(crops))
+    return [
+        Inverted(
+            path, crop, latent, identity_distance(as_crop(path, size=256).picture, generator(latent)[0].clamp(-1, 1))
+        )
+        for (path, crop), latent in zip(pairs, latents, strict=True)
+    ]
+
+
+def reconstruction(generator: Generator, found: list[Inverted]) -> list[Figure]:
+    """Identity and squared error; identity also by group, as far as the photographs tell one."""
+    errors = [float(mse(item.crop.picture[None], generator(item.latent).clamp(-1, 1))) for item in found]
+    floors = [identity_distance(as_crop(item.path, size=256).picture, item.crop.picture) for item in found]
+    seen = [item.distance for item in found if item.distance is not None]
+    figures = [
+        Figure(f"{len(found)} CelebA-HQ crops: mean squared error", mean(errors), 0.008),
+        Figure(f"identity distance below {SAME_PERSON}, %", 100 * _same(seen, len(found)), 85, least=True),
+        Figure("identity distance, mean", mean(seen), 0.5),
+        Figure("identity distance of the merely reduced photograph", mean([gap for gap in floors if gap is not None])),
+    ]
+    skin = {item.path: float(as_crop(item.path, size=256).picture[CHEEKS].mean()) for item in found}
+    middle = sorted(skin.values())[len(skin) // 2]
+    groups = {
+        "women": lambda item: "_female_" in item.path.name,
+        "men": lambda item: "_male_" in item.path.name,
+        "lighter half of cheeks": lambda item: skin[item.path] >= middle,
+        "darker half of cheeks": lambda item: skin[item.path] < middle,
+    }
+    for name, belongs in groups.items():
+        gaps = [item.distance for item in found if belongs(item) and item.distance is not None]
+        figures.append(Figure(f"identity distance, {name} ({len(gaps)})", mean(gaps)))
+    return figures
+
+
+def edits(generator: Generator, found: list[Inverted]) -> list[Figure]:
+    """Whether the middle between two photographs is one face."""
+    draw = random.Random(0)
+    single = 0
+    for _ in tqdm(range(PAIRS), desc="morph", disable=None):
+        first, second = draw.sample(found, 2)
+        middle = generator(morph(first.latent, second.latent, weight=0.5))[0].clamp(-1, 1)
+        single += len(detect(enlarged(middle))) == 1
+    return [Figure(f"one face in morph midpoints of {PAIRS} pairs, %", 100 * single / PAIRS, 97, least=True)]
+
+
+def encoder(generator: Generator, photos: Path) -> list[Figure]:
+    """The encoder's start beside thirty steps from the mean, the best learning rate of several; and its speed."""
+    crops = [crop for _, crop in celebahq(photos, generator)]
+    objective = image2stylegan(load_perceptual(generator.card.perceptual))
+    start = _loss(generator, crops, objective, Settings(steps=0), encoded=True)
+    descents = [
+        _loss(generator, crops, objective, Settings(steps=30, learning_rate=rate, final_rate=share))
+        for rate in (0.03, 0.1, 0.2)
+        for share in (0.05, 1.0)
+    ]
+    network = load_encoder(generator)
+    picture = crops[0].picture[None]
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(30):
+            began = time.perf_counter()
+            network(picture)
+            seconds.append(time.perf_counter() - began)
+        codes = network(torch.stack([crop.picture for crop in crops]))
+    gaps = [
+        identity_distance(as_crop(path, size=256).picture, generator(ws[None])[0].clamp(-1, 1))
+        for (path, _), ws in zip(celebahq(photos, generator), codes, strict=True)
+    ]
+    return [
+        Figure("encoder's start, loss (bar: best of 30 steps from the mean)", start, min(descents)),
+        Figure("encoder, one picture, median ms", 1000 * sorted(seconds)[len(seconds) // 2], 100),
+        Figure("encoder alone: identity distance, mean", mean([gap for gap in gaps if gap is not None])),
+    ]
+
+
+def _loss(
+    generator: Generator, crops: list[Crop], objective: Objective, settings: Settings, *, encoded: bool = False
+) -> float:
+    """The mean loss that a short descent ends with."""
+    found = (
+        invert(generator, crops, objective=objective, settings=settings, start=Encoder())
+        if encoded
+        else invert(generator, crops, objective=objective, settings=settings)
+    )
+    return mean([sum(latent.origin.losses.values()) for latent in found.latents if latent.origin is not None])
+
+
+def _same(distances: list[float], count: int) -> float:
+    return sum(distance < SAME_PERSON for distance in distances) / count
