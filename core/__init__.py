@@ -1,6 +1,7 @@
 """What every room shares: errors, named shapes, latents, pictures and files."""
 
 from wplus.core.errors import (
+    DownloadError,
     FaceError,
     GeneratorError,
     ImageError,
@@ -13,6 +14,7 @@ from wplus.core.errors import (
 from wplus.core.latent import Latent, Origin
 
 __all__ = [
+    "DownloadError",
     "FaceError",
     "GeneratorError",
     "ImageError",

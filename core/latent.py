@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from wplus.core.errors import LatentError
 from wplus.core.shapes import Ws
-from wplus.core.tensorfile import read_tensors, write_tensors
+from wplus.core.tensorfile import is_tensorfile, read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,20 @@ class Latent:
         write_tensors(path, tensors, {"kind": "latent", "origin": origin})
 
     @classmethod
-    def load(cls, path: str | Path) -> "Latent":
-        """Read what `save` wrote, on the CPU.
+    def load(cls, path: str | Path, *, kind: Literal["w", "w+"] | None = None) -> "Latent":
+        """Read what `save` wrote, or another program's latent file (`core/latent_formats.py`), on the CPU.
+
+        Args:
+            path: the file; what it is, its contents tell.
+            kind: the space of another program's codes, where its file leaves that open.
 
         Raises:
-            LatentError: no such file, damaged, or not a latent.
+            LatentError: no such file, damaged, not a latent, or one that may be read two ways.
         """
+        if not is_tensorfile(path):
+            from wplus.core.latent_formats import read_codes  # here, for it builds latents itself
+
+            return read_codes(path, kind=kind).latent
         tensors, header = read_tensors(path, error=LatentError, expected="a wplus latent")
         if header.get("kind") != "latent" or "ws" not in tensors:
             raise LatentError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a latent")
