@@ -1,20 +1,22 @@
 """A frozen generator with a name and a fingerprint: codes in, pictures out."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from wplus.core.errors import GeneratorError, LatentError
 from wplus.core.latent import Latent, Origin
 from wplus.core.shapes import Images, W, Ws, Z
-from wplus.core.tensorfile import read_tensors, write_tensors
-from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
+from wplus.core.tensorfile import fingerprint, write_tensors
+from wplus.models.architectures import ARCHITECTURES, build
+from wplus.models.checkpoints import read_checkpoint
+from wplus.models.network import Labels, Network, Rendered
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,19 @@ class Card:
 
 
 class Generator:
-    """A StyleGAN2 whose weights are frozen: no gradient reaches them.
+    """A network whose weights are frozen: no gradient reaches them.
 
     Args:
         network: mapping and synthesis; taken over and frozen.
         card: name, licence and origin.
     """
 
-    def __init__(self, network: StyleGAN2, card: Card) -> None:
-        self.network = network.requires_grad_(False).eval()
+    def __init__(self, network: Network, card: Card) -> None:
+        self.network = network
+        for weight in network.parameters():
+            weight.requires_grad_(False)
         self.card = card
-        self.fingerprint = _fingerprint(network.state_dict())
+        self.fingerprint = fingerprint(network.state_dict())
 
     @property
     def name(self) -> str:
@@ -75,6 +79,11 @@ class Generator:
         return self.network.config.z_dim
 
     @property
+    def labels(self) -> int:
+        """How many classes it knows, 0 if none."""
+        return self.network.config.labels
+
+    @property
     def mean_w(self) -> W:
         """The centre of truncation, shape (1, w_dim)."""
         return self.network.mapping.w_avg[None]
@@ -91,22 +100,53 @@ class Generator:
 
     def to(self, device: torch.device | str) -> "Generator":
         """Move the weights to a device; returns itself."""
-        self.network.to(device)
+        cast(nn.Module, self.network).to(device)
         return self
 
-    def map(self, z: Z, psi: float = 1.0) -> Ws:
-        """Map Gaussian codes (batch, z_dim) to W+ codes of equal rows (batch, layers, w_dim).
+    def map(self, z: Z, psi: float = 1.0, *, cutoff: int | None = None, labels: Labels | None = None) -> Ws:
+        """Map Gaussian codes (batch, z_dim) to W+ codes (batch, layers, w_dim), whose rows are equal.
 
-        `psi` draws them to the mean code (truncation, StyleGAN1 appendix B): 1 leaves them, 0 gives the mean.
+        Args:
+            z: Gaussian codes.
+            psi: draws rows to the mean code (truncation, StyleGAN1 appendix B): 1 leaves them, 0 gives the mean.
+            cutoff: how many rows, from the coarsest, are drawn; None for all.
+            labels: one-hot classes (batch, labels), of a network that knows classes.
         """
-        w = self.mean_w.lerp(self.network.mapping(z), psi)
-        return w[:, None].repeat(1, self.layers, 1)
+        w = self.network.mapping(z, labels)
+        rows = torch.arange(self.layers, device=w.device) < (self.layers if cutoff is None else cutoff)
+        drawn = self.mean_w.lerp(w, psi)
+        return torch.where(rows[:, None], drawn[:, None], w[:, None])
 
-    def sample(self, seed: int, *, psi: float = 1.0) -> Latent:
-        """The code of a seed: the same on every machine, alone or among others."""
-        z = torch.randn(1, self.z_dim, generator=torch.Generator().manual_seed(seed))
-        ws = self.map(z.to(self.device), psi)
-        return Latent(ws, origin=self.origin(seed=seed, settings={"psi": psi}))
+    def one_hot(self, classes: Tensor) -> Labels | None:
+        """Labels of classes given by number, shape (batch,); None if the network knows no classes.
+
+        Raises:
+            GeneratorError: there is no such class.
+        """
+        if not self.labels:
+            return None
+        if classes.min() < 0 or classes.max() >= self.labels:
+            raise GeneratorError(f"{self.name} has classes 0 to {self.labels - 1}, not {classes.tolist()}")
+        return functional.one_hot(classes, self.labels).to(self.device, torch.float32)
+
+    def sample(self, seed: int, *, psi: float = 1.0, label: int | None = None) -> Latent:
+        """The code of a seed: the same on every machine, alone or among others.
+
+        `label` is its class; None draws one, if the network knows classes.
+
+        Raises:
+            GeneratorError: there is no such class.
+        """
+        if label is not None and not self.labels:
+            raise GeneratorError(f"{self.name} knows no classes, class {label} was asked for")
+        draw = torch.Generator().manual_seed(seed)
+        z = torch.randn(1, self.z_dim, generator=draw)
+        drawn = torch.randint(max(self.labels, 1), (1,), generator=draw)
+        labels = self.one_hot(drawn if label is None else torch.tensor([label]))
+        ws = self.map(z.to(self.device), psi, labels=labels)
+        return Latent(
+            ws, origin=self.origin(seed=seed, settings={"psi": psi} | ({} if label is None else {"label": label}))
+        )
 
     @cached_property
     def w_radius(self) -> float:
@@ -115,9 +155,11 @@ class Generator:
         return float((w - w.mean(dim=0)).square().sum(dim=1).mean().sqrt())
 
     def mapped(self, count: int) -> W:
-        """`count` codes of W mapped from fixed Gaussian draws (seed 0), shape (count, w_dim)."""
-        z = torch.randn(count, self.z_dim, generator=torch.Generator().manual_seed(0))
-        return self.network.mapping(z.to(self.device))
+        """`count` codes of W mapped from fixed Gaussian draws (seed 0), shape (count, w_dim); of drawn classes."""
+        draw = torch.Generator().manual_seed(0)
+        z = torch.randn(count, self.z_dim, generator=draw)
+        labels = self.one_hot(torch.randint(max(self.labels, 1), (count,), generator=draw))
+        return self.network.mapping(z.to(self.device), labels)
 
     def origin(self, **details: Any) -> Origin:
         """An origin that names this generator; `details` are further fields of `Origin`."""
@@ -126,15 +168,17 @@ class Generator:
     def __call__(self, latent: Latent | Tensor) -> Images:
         """Render codes: (batch, layers, w_dim) to RGB (batch, 3, resolution, resolution), nominally in [-1, 1].
 
+        Grey pictures come as RGB, the opacity of RGBA pictures is left out.
+
         Raises:
             LatentError: the latent belongs to another generator, or has other shapes.
         """
         if isinstance(latent, Latent):
             self.check(latent)
             noise = None if latent.noise is None else tuple(item.to(self.device) for item in latent.noise)
-            return self.network.synthesis(latent.ws.to(self.device), noise=noise or "const")
+            return _rgb(self.network.synthesis(latent.ws.to(self.device), noise=noise or "const"))
         self._check_shape(latent)
-        return self.network.synthesis(latent)
+        return _rgb(self.network.synthesis(latent))
 
     def check(self, latent: Latent) -> None:
         """See that `latent` can be rendered here.
@@ -171,36 +215,27 @@ class Generator:
             OutputError: the file cannot be written.
         """
         tensors = {name: tensor.to(dtype) for name, tensor in self.network.state_dict().items()}
-        config = asdict(self.network.config)
-        header = {"kind": "generator", "architecture": "stylegan2", "config": config, "card": asdict(self.card)}
+        name = next(name for name, (_, module) in ARCHITECTURES.items() if isinstance(self.network, module))
+        config = asdict(cast(Any, self.network.config))
+        header = {"kind": "generator", "architecture": name, "config": config, "card": asdict(self.card)}
         write_tensors(path, tensors, header)
 
 
 def read_generator(path: str | Path) -> Generator:
-    """Read what `Generator.save` wrote, as fp32 on the CPU.
+    """Read a generator of any format (`models/checkpoints`), as fp32 on the CPU.
 
     Raises:
-        GeneratorError: no such file, damaged, or no generator.
+        GeneratorError: no such file, damaged, or no generator that can be rendered exactly.
     """
-    tensors, header = read_tensors(path, error=GeneratorError, expected="a wplus generator")
-    if header.get("kind") != "generator" or header.get("architecture") != "stylegan2":
-        raise GeneratorError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a generator")
+    found = read_checkpoint(path)
     try:
-        config = StyleGAN2Config.from_json(header["config"])
-        card = Card(**header["card"])
-        with torch.device("meta"):
-            network = StyleGAN2(config)
-        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True, assign=True)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        card = Card(**{"name": Path(path).stem, **found.details})
+        return Generator(build(found.config, found.state), card)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:500]
         raise GeneratorError(f"{path}: header and weights do not fit together: {reason}") from error
-    return Generator(network, card)
 
 
-def _fingerprint(state: Mapping[str, Tensor]) -> str:
-    """Sixteen hexadecimal digits that change with any weight."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _rgb(rendered: Rendered) -> Images:
+    """Three channels: grey is repeated, what follows blue is left out."""
+    return rendered.expand(-1, 3, -1, -1) if rendered.shape[1] == 1 else rendered[:, :3]

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+TAPS = (1.0, 3.0, 3.0, 1.0)
+"""StyleGAN2's low-pass filter, up to its gain."""
+
 LEAKY_SLOPE = 0.2
 LEAKY_GAIN = math.sqrt(2.0)  # keeps the variance of what passes the leaky ReLU
 
@@ -22,36 +25,49 @@ def leaky(x: Tensor, *, clamp: float | None = None) -> Tensor:
 
 
 class Linear(nn.Module):
-    """A dense layer with equalised learning rate: weights are stored at unit scale, scaled when used."""
+    """A dense layer with equalised learning rate: weights are stored at unit scale, scaled when used.
 
-    def __init__(self, inputs: int, outputs: int, *, rate: float = 1.0, bias: float = 0.0) -> None:
+    Args:
+        rate: learning rate relative to the others'; scales weights and biases.
+        bias: what biases start from.
+        gain: scales the weights alone.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, rate: float = 1.0, bias: float = 0.0, gain: float = 1.0) -> None:
         super().__init__()
         self.rate = rate
+        self.gain = gain
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
         self.bias = nn.Parameter(torch.full((outputs,), bias))
 
     def forward(self, x: Tensor) -> Tensor:
-        gain = self.rate / math.sqrt(self.weight.shape[1])
+        gain = self.gain * self.rate / math.sqrt(self.weight.shape[1])
         return functional.linear(x, self.weight * gain, self.bias * self.rate)
 
 
-def fir(x: Tensor, *, gain: float, padding: int) -> Tensor:
-    """The [1, 3, 3, 1] low-pass filter, every channel by itself; sides shrink by 3 and grow by 2 `padding`."""
-    return functional.conv2d(x, _kernel(x, gain), padding=padding, groups=x.shape[1])
+def fir(x: Tensor, taps: tuple[float, ...] = TAPS, *, gain: float, padding: int) -> Tensor:
+    """A separable low-pass filter, every channel by itself; sides shrink by len(taps) - 1 and grow by 2 `padding`."""
+    kernel = _kernel(x, taps[::-1], gain)  # reversed: the network's filters convolve, torch's correlate
+    return functional.conv2d(x, kernel, padding=padding, groups=x.shape[1])
 
 
-def upsample(x: Tensor) -> Tensor:
-    """Double the size through the low-pass filter; (n, c, h, w) -> (n, c, 2 h, 2 w)."""
-    return functional.conv_transpose2d(x, _kernel(x, 4.0), stride=2, padding=1, groups=x.shape[1])
+def upsample(x: Tensor, taps: tuple[float, ...] = TAPS) -> Tensor:
+    """Double the size through a low-pass filter of at least two taps; (n, c, h, w) -> (n, c, 2 h, 2 w)."""
+    height, width = 2 * x.shape[2], 2 * x.shape[3]
+    padding = len(taps) - 1 - (len(taps) + 1) // 2
+    x = functional.conv_transpose2d(x, _kernel(x, taps, 4.0), stride=2, padding=padding, groups=x.shape[1])
+    return x[:, :, :height, :width]  # odd filters leave one row and column too many
 
 
-def _kernel(x: Tensor, gain: float) -> Tensor:
-    """The filter of sum `gain`, once a channel; shape (channels, 1, 4, 4)."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device, dtype=x.dtype) / 8.0
-    return (torch.outer(taps, taps) * gain).expand(x.shape[1], 1, 4, 4)
+def _kernel(x: Tensor, taps: tuple[float, ...], gain: float) -> Tensor:
+    """The filter of sum `gain`, once a channel; shape (channels, 1, taps, taps)."""
+    line = torch.tensor(taps, device=x.device, dtype=x.dtype) / sum(taps)
+    return (torch.outer(line, line) * gain).expand(x.shape[1], 1, len(taps), len(taps))
 
 
-def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool, up: bool = False) -> Tensor:
+def modulated_conv(
+    x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool, up: bool = False, taps: tuple[float, ...] = TAPS
+) -> Tensor:
     """Convolution whose input channels are scaled by `style`, optionally scaled back to unit variance.
 
     Scaling activations instead of weights is the same product with one shared convolution for the batch
@@ -62,16 +78,20 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool
         weight: (outputs, inputs, k, k).
         style: (n, inputs).
         demodulate: divide by the expected standard deviation of the output.
-        up: double the size, by a transposed convolution and the low-pass filter.
+        up: double the size, by a transposed convolution and the low-pass filter `taps`.
 
     Returns:
         (n, outputs, h, w), or twice the size.
     """
+    if demodulate and x.dtype == torch.float16:  # demodulation undoes both scales; half precision would overflow
+        weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
+        style = style / style.abs().amax(dim=1, keepdim=True)
+    height, width = x.shape[2:]
     x = x * style[:, :, None, None].to(x.dtype)
     kernel = weight.to(x.dtype)  # the caller chooses the precision of the convolutions by that of x
     if up:
         x = functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
-        x = fir(x, gain=4.0, padding=1)
+        x = fir(x, taps, gain=4.0, padding=(len(taps) + 1) // 2 - 1)[:, :, : 2 * height, : 2 * width]
     else:
         x = functional.conv2d(x, kernel, padding=kernel.shape[-1] // 2)
     if demodulate:

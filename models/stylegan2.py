@@ -1,6 +1,7 @@
-"""StyleGAN2 with skip connections, in plain PyTorch (Karras et al. 2020, "Analyzing and improving StyleGAN").
+"""StyleGAN2 and StyleGAN2-ADA in plain PyTorch (Karras et al. 2020, "Analyzing and improving StyleGAN").
 
-Parameter names are those of StyleGAN2-ADA, so that weights from there need no table of names.
+Parameter names are those of StyleGAN2-ADA, so that weights from there need no table of names. Its buffers
+`resample_filter` are left out: they are all the same, and `StyleGAN2Config.taps` tells them.
 """
 
 import math
@@ -10,22 +11,33 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from wplus.core.shapes import Images, W, Ws, Z
-from wplus.models.ops import Linear, leaky, modulated_conv, normalise_second_moment, upsample
+from wplus.core.shapes import W, Ws
+from wplus.models.mapping import Activation, MappingConfig, MappingNetwork
+from wplus.models.network import Noise, Rendered
+from wplus.models.ops import TAPS, Linear, leaky, modulated_conv, upsample
 
-NoiseMode = Literal["const", "none", "random"]
+RESIDUAL_GAIN = math.sqrt(0.5)  # keeps the variance of the sum of two branches
 
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """The sizes of a StyleGAN2; all can be read off its weights.
+    """The sizes of a StyleGAN2, and what else its weights mean.
 
     Args:
         channels: width at 4, 8, 16 ... px; their number tells the resolution.
         z_dim, w_dim: dimensions of Z and W.
         mapping_layers: depth of the mapping network.
         conv_clamp: bound on activations after each convolution, or None.
+        labels: number of classes, 0 for none.
+        architecture: colours summed over resolutions ("skip"), or read off the last one, whose blocks have a
+            residual branch ("resnet") or none ("orig").
+        colours: channels of the picture.
+        half_resolutions: how many of the highest resolutions run in fp16 on a GPU.
+        noise: whether the layers take noise.
+        taps: the low-pass filter of upsampling.
+        mapping_rate, mapping_width, mapping_activation, embedding: as of `MappingConfig`.
 
     Raises:
         ValueError: a size that is not positive.
@@ -36,10 +48,30 @@ class StyleGAN2Config:
     w_dim: int
     mapping_layers: int
     conv_clamp: float | None = None
+    labels: int = 0
+    architecture: Literal["skip", "resnet", "orig"] = "skip"
+    colours: int = 3
+    half_resolutions: int = 0
+    noise: bool = True
+    taps: tuple[float, ...] = TAPS
+    mapping_rate: float = 0.01
+    mapping_width: int | None = None
+    mapping_activation: Activation = "lrelu"
+    embedding: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.channels or min(*self.channels, self.z_dim, self.w_dim, self.mapping_layers) < 1:
+        sizes = (*self.channels, self.z_dim, self.w_dim, self.mapping_layers, self.colours)
+        if not self.channels or min(sizes) < 1 or min(self.labels, self.half_resolutions) < 0:
             raise ValueError(f"sizes must be positive: {self}")
+        if self.architecture not in ("skip", "resnet", "orig"):
+            raise ValueError(f"no architecture of StyleGAN2 is named {self.architecture!r}")
+        if len(self.taps) < 2 or sum(self.taps) == 0:
+            raise ValueError(f"{self.taps} is no low-pass filter")
+
+    @property
+    def title(self) -> str:
+        """The architecture as people call it."""
+        return f"StyleGAN2 ({self.architecture})"
 
     @property
     def resolution(self) -> int:
@@ -51,66 +83,68 @@ class StyleGAN2Config:
         """Rows of W+: two a resolution."""
         return 2 * len(self.channels)
 
+    @property
+    def mapping(self) -> MappingConfig:
+        """The sizes of its mapping network."""
+        return MappingConfig(
+            self.z_dim, self.w_dim, self.mapping_layers, self.labels,
+            self.mapping_rate, self.mapping_width, self.embedding, self.mapping_activation,
+        )  # fmt: skip
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "StyleGAN2Config":
         """Read what `dataclasses.asdict` wrote."""
-        return cls(**{**values, "channels": tuple(values["channels"])})
+        tuples = {name: tuple(values[name]) for name in ("channels", "taps") if name in values}
+        return cls(**{**values, **tuples})
 
     @classmethod
-    def from_weights(cls, weights: Mapping[str, Tensor], *, conv_clamp: float | None = None) -> "StyleGAN2Config":
+    def from_weights(cls, weights: Mapping[str, Tensor], **unseen: Any) -> "StyleGAN2Config":
         """Deduce the sizes from a state dict in this module's names.
 
+        `unseen` are the fields that no weight tells: conv_clamp, half_resolutions, taps, mapping_rate and
+        mapping_activation.
+
         Raises:
-            KeyError: the names are not those of a StyleGAN2 with skip connections.
+            KeyError: the names are not those of a StyleGAN2.
         """
-        count = sum(name.startswith("synthesis.b") and name.endswith(".torgb.weight") for name in weights)
-        channels = tuple(weights[f"synthesis.b{4 << index}.torgb.weight"].shape[1] for index in range(count))
-        first = weights["mapping.fc0.weight"]
-        layers = sum(name.startswith("mapping.fc") and name.endswith(".weight") for name in weights)
-        w_dim = weights[f"mapping.fc{layers - 1}.weight"].shape[0]
-        return cls(channels, first.shape[1], w_dim, layers, conv_clamp)
-
-
-class MappingNetwork(nn.Module):
-    """The mapping network f: Z -> W (section 1 and StyleGAN1 section 2)."""
-
-    def __init__(self, config: StyleGAN2Config) -> None:
-        super().__init__()
-        self.depth = config.mapping_layers
-        for index in range(self.depth):
-            inputs = config.z_dim if index == 0 else config.w_dim
-            self.add_module(f"fc{index}", Linear(inputs, config.w_dim, rate=0.01))
-        self.w_avg: Tensor
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
-
-    @property
-    def stack(self) -> list[Linear]:
-        """Its layers in order."""
-        return [getattr(self, f"fc{index}") for index in range(self.depth)]
-
-    def forward(self, z: Z) -> W:
-        x = normalise_second_moment(z)
-        for layer in self.stack:
-            x = leaky(layer(x))
-        return x
+        count = sum(name.startswith("synthesis.b") and name.endswith(".conv1.weight") for name in weights)
+        channels = tuple(weights[f"synthesis.b{4 << index}.conv1.weight"].shape[0] for index in range(count))
+        last = weights[f"synthesis.b{4 << (count - 1)}.torgb.weight"]
+        plain = "skip" if "synthesis.b4.torgb.weight" in weights else "orig"
+        depth = sum(name.startswith("mapping.fc") and name.endswith(".weight") for name in weights)
+        first, final = weights["mapping.fc0.weight"], weights[f"mapping.fc{depth - 1}.weight"]
+        w_dim, embed = final.shape[0], weights.get("mapping.embed.weight")
+        embedded, labels = (0, 0) if embed is None else embed.shape
+        seen: dict[str, Any] = {
+            "labels": labels,
+            "architecture": "resnet" if "synthesis.b8.skip.weight" in weights else plain,
+            "colours": last.shape[0],
+            "noise": "synthesis.b4.conv1.noise_const" in weights,
+            "mapping_width": None if first.shape[0] == w_dim else first.shape[0],
+            "embedding": None if embedded in (0, w_dim) else embedded,
+        }
+        return cls(channels, first.shape[1] - embedded, w_dim, depth, **seen, **unseen)
 
 
 class SynthesisLayer(nn.Module):
     """Modulated convolution, noise, bias, leaky ReLU."""
 
+    noise_const: Tensor
+
     def __init__(self, inputs: int, outputs: int, resolution: int, config: StyleGAN2Config, *, up: bool) -> None:
         super().__init__()
         self.up = up
+        self.taps = config.taps
         self.clamp = config.conv_clamp
         self.affine = Linear(config.w_dim, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))  # unit scale: demodulation undoes it
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.noise_strength = nn.Parameter(torch.zeros([]))
-        self.noise_const: Tensor
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        if config.noise:
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, x: Tensor, w: W, noise: Tensor | None) -> Tensor:
-        x = modulated_conv(x, self.weight, self.affine(w), demodulate=True, up=self.up)
+        x = modulated_conv(x, self.weight, self.affine(w), demodulate=True, up=self.up, taps=self.taps)
         if noise is not None:
             x = x + (noise * self.noise_strength).to(x.dtype)
         return leaky(x + self.bias[:, None, None].to(x.dtype), clamp=self.clamp)
@@ -123,8 +157,8 @@ class ToRGB(nn.Module):
         super().__init__()
         self.clamp = config.conv_clamp
         self.affine = Linear(config.w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(torch.randn(config.colours, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(config.colours))
 
     def forward(self, x: Tensor, w: W) -> Tensor:
         style = self.affine(w) / math.sqrt(self.weight.shape[1])
@@ -132,25 +166,49 @@ class ToRGB(nn.Module):
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
+class Shortcut(nn.Module):
+    """The branch around a residual block: 1x1 convolution to twice the size."""
+
+    def __init__(self, inputs: int, outputs: int, config: StyleGAN2Config) -> None:
+        super().__init__()
+        self.taps = config.taps
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.weight * (RESIDUAL_GAIN / math.sqrt(self.weight.shape[1]))
+        return upsample(functional.conv2d(x, kernel.to(x.dtype)), self.taps)
+
+
 class Block(nn.Module):
-    """One resolution: (up-convolution, except at 4 px,) convolution, and its share of the picture."""
+    """One resolution: (up-convolution, except at 4 px,) convolution; and its share of the picture, if it has one."""
 
     const: Tensor
 
     def __init__(self, index: int, config: StyleGAN2Config) -> None:
         super().__init__()
         resolution, outputs = 4 << index, config.channels[index]
+        self.residual = config.architecture == "resnet" and index > 0
         if index == 0:
             self.const = nn.Parameter(torch.randn(outputs, 4, 4))
         else:
             self.conv0 = SynthesisLayer(config.channels[index - 1], outputs, resolution, config, up=True)
         self.conv1 = SynthesisLayer(outputs, outputs, resolution, config, up=False)
-        self.torgb = ToRGB(outputs, config)
+        if config.architecture == "skip" or index == len(config.channels) - 1:
+            self.torgb = ToRGB(outputs, config)
+        if self.residual:
+            self.skip = Shortcut(config.channels[index - 1], outputs, config)
 
     @property
     def convs(self) -> list[SynthesisLayer]:
         """The styled convolutions in order."""
         return [self.conv0, self.conv1] if hasattr(self, "conv0") else [self.conv1]
+
+    def forward(self, x: Tensor, ws: Ws, noise: list[Tensor | None]) -> Tensor:
+        """Features from those of the block before; one row of `ws` and one map or None a convolution."""
+        y = x
+        for row, conv in enumerate(self.convs):
+            y = conv(y, ws[:, row], noise[row])
+        return y * RESIDUAL_GAIN + self.skip(x) if self.residual else y
 
 
 class Synthesis(nn.Module):
@@ -158,64 +216,77 @@ class Synthesis(nn.Module):
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
-        self.count = len(config.channels)
-        for index in range(self.count):
+        self.config = config
+        for index in range(len(config.channels)):
             self.add_module(f"b{4 << index}", Block(index, config))
 
     @property
     def blocks(self) -> list[Block]:
         """Blocks from 4 px up."""
-        return [getattr(self, f"b{4 << index}") for index in range(self.count)]
+        return [getattr(self, f"b{4 << index}") for index in range(len(self.config.channels))]
 
     @property
     def affines(self) -> list[Linear]:
         """Every map from W to styles."""
-        return [
-            affine for block in self.blocks for affine in (*(conv.affine for conv in block.convs), block.torgb.affine)
-        ]
+        found: list[Linear] = []
+        for block in self.blocks:
+            found += [conv.affine for conv in block.convs]
+            found += [block.torgb.affine] if hasattr(block, "torgb") else []
+        return found
 
     @property
     def noise_shapes(self) -> list[tuple[int, int]]:
         """Height and width of every noise map, in the order of the layers."""
-        return [
-            (layer.noise_const.shape[0], layer.noise_const.shape[1]) for block in self.blocks for layer in block.convs
-        ]
+        maps = [layer.noise_const for layer in self._noisy]
+        return [(item.shape[0], item.shape[1]) for item in maps]
 
-    def forward(
-        self, ws: Ws, *, noise: NoiseMode | tuple[Tensor, ...] = "const", dtype: torch.dtype = torch.float32
-    ) -> Images:
+    @property
+    def _noisy(self) -> list[SynthesisLayer]:
+        return [layer for block in self.blocks for layer in block.convs] if self.config.noise else []
+
+    def forward(self, ws: Ws, *, noise: Noise = "const", dtype: torch.dtype | None = None) -> Rendered:
         """Render codes.
 
         Args:
             ws: shape (batch, layers, w_dim).
             noise: a mode, or one map (batch, 1, height, width) a layer.
-            dtype: precision of the convolutions; styles and colours stay in fp32.
+            dtype: precision of the convolutions; styles and colours stay in fp32. None: fp32, and on a GPU fp16 at
+                the config's `half_resolutions`.
         """
-        maps = iter(self._noise(ws, noise))
-        x = self.blocks[0].const.to(dtype).expand(ws.shape[0], -1, -1, -1)
+        maps = self._noise(ws, noise)
+        x = self.blocks[0].const.expand(ws.shape[0], -1, -1, -1)
         if ws.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)  # depthwise filters are many times faster so
         row = 0
         picture: Tensor | None = None
-        for block in self.blocks:
-            for layer in block.convs:
-                x = layer(x, ws[:, row], next(maps))
-                row += 1
-            share = block.torgb(x, ws[:, row]).float()  # reads the row that the next block's first layer reads again
-            picture = share if picture is None else upsample(picture) + share
+        for index, block in enumerate(self.blocks):
+            end = row + len(block.convs)
+            x = block(x.to(dtype or self._precision(index, ws.device)), ws[:, row:end], maps[row:end])
+            row = end
+            if picture is not None:
+                picture = upsample(picture, self.config.taps)
+            if hasattr(block, "torgb"):  # it reads the row that the next block's first layer reads again
+                share = block.torgb(x, ws[:, row]).float()
+                picture = share if picture is None else picture + share
         assert picture is not None
         return picture.contiguous()
 
-    def _noise(self, ws: Ws, noise: NoiseMode | tuple[Tensor, ...]) -> list[Tensor | None]:
+    def _precision(self, index: int, device: torch.device) -> torch.dtype:
+        """What block `index` was trained in; the smallest is never halved."""
+        half = index >= max(len(self.config.channels) - self.config.half_resolutions, 1)
+        return torch.float16 if half and device.type == "cuda" else torch.float32
+
+    def _noise(self, ws: Ws, noise: Noise) -> list[Tensor | None]:
         """One map a layer, or None."""
         if isinstance(noise, tuple):
-            return list(noise)
-        layers = [layer for block in self.blocks for layer in block.convs]
-        if noise == "none":
-            return [None] * len(layers)
+            if len(noise) != len(self._noisy):
+                raise ValueError(f"{len(noise)} noise maps given, the network takes {len(self._noisy)}")
+            return [*noise] if noise else [None] * self.config.layers
+        if noise == "none" or not self.config.noise:
+            return [None] * self.config.layers
         if noise == "const":
-            return [layer.noise_const for layer in layers]
-        return [torch.randn(ws.shape[0], 1, *layer.noise_const.shape, device=ws.device) for layer in layers]
+            return [layer.noise_const for layer in self._noisy]
+        return [torch.randn(ws.shape[0], 1, *shape, device=ws.device) for shape in self.noise_shapes]
 
 
 class StyleGAN2(nn.Module):
@@ -224,5 +295,5 @@ class StyleGAN2(nn.Module):
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
         self.config = config
-        self.mapping = MappingNetwork(config)
+        self.mapping = MappingNetwork(config.mapping)
         self.synthesis = Synthesis(config)

@@ -1,5 +1,7 @@
 """Shape checks at run time for all of wplus, and what several tests share."""
 
+import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -44,20 +46,64 @@ def mini():
 
 @pytest.fixture(scope="session")
 def golden_network():
-    """A function: path of a golden file -> StyleGAN2 with its weights, and its arrays as tensors."""
+    """A function: path of a golden file -> the network with its weights, and its arrays as tensors."""
     return _golden_network
 
 
+@pytest.fixture(scope="session")
+def relative():
+    """A function: the largest difference of two tensors over the standard deviation of the second."""
+    return lambda ours, theirs: float(((ours - theirs).abs().max() / theirs.std()).detach())
+
+
 def _golden_network(path: Path):
-    from wplus.models import StyleGAN2, StyleGAN2Config
+    from wplus.models import StyleGAN1, StyleGAN1Config, StyleGAN2, StyleGAN2Config, StyleGAN3
 
     with np.load(path) as file:
+        meta = json.loads(str(file["meta"]))
         arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
-    weights = {
-        name.split("/", 1)[1]: array
-        for name, array in arrays.items()
-        if name.startswith(("param/", "buffer/")) and "resample_filter" not in name
-    }
-    network = StyleGAN2(StyleGAN2Config.from_weights(weights))
+    weights = {name.split("/", 1)[1]: x for name, x in arrays.items() if name.startswith(("param/", "buffer/"))}
+    if "synthesis.input.weight" in weights:
+        network = StyleGAN3(_stylegan3_config(meta["init_kwargs"]))
+    elif "fmap_base" in meta:
+        weights = _stylegan1_weights(weights, arrays)
+        network = StyleGAN1(StyleGAN1Config.from_weights(weights, epsilon=1e-5))  # that port's
+    else:
+        weights = {name: array for name, array in weights.items() if "resample_filter" not in name}
+        network = StyleGAN2(StyleGAN2Config.from_weights(weights))
     network.load_state_dict(weights, strict=True)
-    return network, arrays
+    return network.requires_grad_(False), arrays
+
+
+def _stylegan3_config(arguments):
+    from wplus.models import StyleGAN3Config
+
+    keys = ("channel_base", "channel_max", "conv_kernel", "use_radial_filters")
+    same = {key: arguments[key] for key in keys if key in arguments}
+    depth = arguments["mapping_kwargs"]["num_layers"]
+    return StyleGAN3Config(arguments["img_resolution"], arguments["z_dim"], arguments["w_dim"], depth, **same)
+
+
+def _stylegan1_weights(weights, arrays):
+    """The port's weights under this project's names."""
+    pairs = [
+        ("g_mapping.dense", "mapping.fc"),
+        ("g_synthesis.", "synthesis."),
+        ("epi1", "conv0"),
+        ("epi2", "conv1"),
+        ("conv0_up.", "conv0."),
+        ("4x4.conv.", "4x4.conv1."),
+        ("4x4.bias", "4x4.conv0.bias"),
+        ("style_mod.lin", "affine"),
+        ("top_epi.noise.weight", "noise_strength"),
+    ]
+    renamed = {"mapping.w_avg": torch.zeros(64)}
+    maps = {name: array[0, 0] for name, array in arrays.items() if name.startswith("in/noise/")}
+    noises = {f"synthesis.blocks.{name[9:]}.noise_const": array for name, array in maps.items()}
+    for name, array in (weights | noises).items():
+        for theirs, ours in pairs:
+            name = name.replace(theirs, ours)
+        name = re.sub(r"blocks\.(\d+)x\d+", r"b\1", name)
+        if not name.endswith("intermediate.kernel"):
+            renamed[name] = array[0] if name.endswith("const") and array.ndim == 4 else array
+    return renamed

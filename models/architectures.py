@@ -1,0 +1,45 @@
+"""Which generators there are: their names in our files, what their sizes are, and what is built of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wplus.models.network import Config, Network
+from wplus.models.stylegan1 import StyleGAN1, StyleGAN1Config
+from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
+from wplus.models.stylegan3 import StyleGAN3, StyleGAN3Config
+
+ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
+    "stylegan1": (StyleGAN1Config, StyleGAN1),
+    "stylegan2": (StyleGAN2Config, StyleGAN2),
+    "stylegan3": (StyleGAN3Config, StyleGAN3),
+}
+"""Name in our files -> what its sizes are, and the module that is built of them."""
+
+MEAN_DRAWS = 4096
+"""Codes that are mapped for the mean code, where there is none."""
+
+
+def build(config: Config, weights: Mapping[str, Tensor]) -> Network:
+    """A network of these sizes around these very weights: none is copied, none drawn at random.
+
+    Where `mapping.w_avg` is missing, the mean of mapped codes (seed 0) takes its place; of a network that knows
+    classes, each as often.
+
+    Raises:
+        RuntimeError: names or shapes of the weights are not those of the network; it lists them.
+    """
+    module = next(module for sizes, module in ARCHITECTURES.values() if isinstance(config, sizes))
+    with torch.device("meta"):
+        network = module(config)
+    centred = "mapping.w_avg" in weights
+    known = weights if centred else {**weights, "mapping.w_avg": torch.zeros(config.w_dim)}
+    network.load_state_dict(known, strict=True, assign=True)
+    if not centred:
+        z = torch.randn(MEAN_DRAWS, config.z_dim, generator=torch.Generator().manual_seed(0))
+        classes = torch.eye(config.labels)[torch.arange(MEAN_DRAWS) % config.labels] if config.labels else None
+        with torch.no_grad():
+            network.mapping.w_avg = network.mapping(z, classes).mean(dim=0)
+    return network
