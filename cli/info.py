@@ -5,37 +5,41 @@ from pathlib import Path
 
 import click
 
+from wplus.cli.contents import Contents, contents_of
 from wplus.core import Latent, WplusError
 from wplus.core.images import read_photo
-from wplus.core.tensorfile import read_header
-from wplus.models import load_generator, load_perceptual
+from wplus.core.latent_formats import read_codes
+from wplus.models import load_generator, load_perceptual, read_encoder
 
 
 @click.command()
 @click.argument("file", type=str)
 def command(file: str) -> None:
-    r"""Tell what FILE holds: a generator (or its name in the catalogue), a latent, a perceptual network, a picture.
+    r"""Tell what FILE holds: a generator of any format (or its name in the catalogue), latents, a network, a picture.
 
     \b
     Examples:
       wplus info faces-64
+      wplus info ffhq.pkl
       wplus info codes/portrait.safetensors
     """
     path = Path(file)
-    if path.is_file() and path.suffix != ".safetensors":
-        height, width = read_photo(path).shape[1:]
-        _show({"picture": file, "width": width, "height": height})
-        return
-    kind = read_header(path, error=WplusError, expected="a file of wplus").get("kind") if path.exists() else "generator"
-    if kind == "latent":
-        _show(_latent(path))
-    elif kind == "perceptual":
-        network = load_perceptual(path)
-        _show({"perceptual network": network.name, "taps": list(network.convs)})
-    elif kind == "generator":
-        _show(_generator(file))
-    else:
-        raise WplusError(f"{file}: a {kind}, of which there is nothing to tell")
+    match contents_of(path) if path.exists() else Contents("generator", "wplus"):
+        case ("picture", _):
+            height, width = read_photo(path).shape[1:]
+            _show({"picture": file, "width": width, "height": height})
+        case ("latent", form):
+            _show(_latent(path) if form == "wplus" else {"latent": file, **read_codes(path).describe()})
+        case ("perceptual", _):
+            network = load_perceptual(path)
+            _show({"perceptual network": network.name, "taps": list(network.convs)})
+        case ("generator", form):
+            _show(_generator(file, form))
+        case ("encoder", _):
+            encoder = read_encoder(path)
+            _show({"encoder": file, "generator": encoder.generator, **vars(encoder.config)})
+        case (kind, _):
+            raise WplusError(f"{file}: a {kind}, of which there is nothing to tell")
 
 
 def _latent(path: Path) -> dict[str, object]:
@@ -45,16 +49,18 @@ def _latent(path: Path) -> dict[str, object]:
     return {"latent": str(path), **shape, **noise, "origin": vars(latent.origin) if latent.origin else None}
 
 
-def _generator(name: str) -> dict[str, object]:
+def _generator(name: str, form: str) -> dict[str, object]:
     generator = load_generator(name)
     card = generator.card
     return {
         "generator": card.name,
-        "architecture": "StyleGAN2 (skip)",
+        "format": form,
+        "architecture": generator.network.config.title,
         "resolution": generator.resolution,
         "layers": generator.layers,
         "z_dim": generator.z_dim,
         "w_dim": generator.w_dim,
+        "classes": generator.network.config.labels,
         "channels": list(generator.network.config.channels),
         "parameters": generator.parameters,
         "fingerprint": generator.fingerprint,

@@ -1,0 +1,66 @@
+"""Snapshots in the shape of NVIDIA's, without source: what `wplus convert OUT.pkl` writes.
+
+Modules, attributes and names are those that stylegan3's code gives its networks; `module_src` is empty. Our reader
+opens such a file. NVIDIA's own needs the source put back, for which its `persistence.import_hook` serves.
+"""
+
+from collections.abc import Iterator
+
+from wplus.core.container import Thing
+from wplus.models.checkpoints import nvidia_stylegan2, nvidia_stylegan3
+from wplus.models.checkpoints.pickled import Attributes, dense, module, pickled
+from wplus.models.checkpoints.tables import Weights
+from wplus.models.mapping import MappingConfig
+from wplus.models.network import Config
+from wplus.models.stylegan2 import StyleGAN2Config
+from wplus.models.stylegan3 import StyleGAN3Config
+
+AVERAGE_BETA = 0.998  # of the mean code's running average in training, which is over
+
+
+def refuses(config: Config) -> str | None:
+    """None for a generator that this format can hold, else why it cannot."""
+    known = isinstance(config, StyleGAN2Config | StyleGAN3Config)
+    return None if known else f"NVIDIA's PyTorch code has no {config.title}"
+
+
+def export(config: Config, state: Weights) -> Iterator[bytes]:
+    """The pickle of {'G_ema': generator}, piece by piece."""
+    assert isinstance(config, StyleGAN2Config | StyleGAN3Config)
+    yield from pickled({"G_ema": snapshot(config, state)})
+
+
+def snapshot(config: StyleGAN2Config | StyleGAN3Config, state: Weights) -> Thing:
+    """The generator as a tree of persistent objects."""
+    sizes: Attributes = {"z_dim": config.z_dim, "c_dim": config.labels, "w_dim": config.w_dim}
+    picture: Attributes = {"img_resolution": config.resolution, "img_channels": config.colours}
+    if isinstance(config, StyleGAN2Config):
+        call = nvidia_stylegan2.call(config)
+        synthesis = nvidia_stylegan2.synthesis(config, state, call)
+        unused: Attributes = {}
+    else:
+        call = nvidia_stylegan3.call(config)
+        synthesis = nvidia_stylegan3.synthesis(config, state, call)
+        unused = {} if config.labels else {"embed": None}
+    inner = config.mapping
+    kwargs: Attributes = {"num_layers": inner.depth, "lr_multiplier": inner.rate}
+    if isinstance(config, StyleGAN2Config):  # StyleGAN3's mapping network takes no more
+        kwargs |= {"layer_features": inner.width, "embed_features": inner.embedding, "activation": inner.activation}
+    own = {**sizes, "num_ws": config.layers}
+    mapping = module(
+        "MappingNetwork",
+        {**own, "num_layers": inner.depth, "w_avg_beta": AVERAGE_BETA, **unused},
+        buffers={"w_avg": state["mapping.w_avg"]},
+        parts=_mapping_layers(inner, state),
+        kwargs={**own, **kwargs},
+    )
+    parts = {"synthesis": synthesis, "mapping": mapping}
+    every = {**sizes, **picture, "mapping_kwargs": kwargs, **call}
+    return module("Generator", {**sizes, **picture, "num_ws": config.layers}, parts=parts, kwargs=every)
+
+
+def _mapping_layers(config: MappingConfig, state: Weights) -> dict[str, Thing]:
+    """The dense layers of the mapping network, and the one of its classes."""
+    names = [f"fc{index}" for index in range(config.depth)]
+    layers = {name: dense(state, f"mapping.{name}", rate=config.rate, activation=config.activation) for name in names}
+    return {"embed": dense(state, "mapping.embed"), **layers} if config.labels else layers

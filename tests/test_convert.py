@@ -1,0 +1,162 @@
+"""wplus convert and wplus info on generators, through every form."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from wplus.cli.convert import SUFFIXES
+from wplus.cli.main import main
+from wplus.core import Latent
+from wplus.models import load_generator
+
+SCRIPT = Path(sys.executable).parent / "wplus"
+GOLDEN = Path(__file__).parent / "golden"
+SNAPSHOT = GOLDEN / "sg2ada_mini_16.nosrc.pkl"
+
+
+@pytest.fixture
+def wplus(monkeypatch, capsys):
+    """Run the command in this process; gives exit code, standard output, standard error."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["wplus", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return run
+
+
+def test_a_generator_goes_through_every_form_and_keeps_every_bit(wplus, tmp_path, mini):
+    path = SNAPSHOT
+    for suffix in (".safetensors", ".pt", ".pkl", ".pth", ".safetensors"):
+        output = tmp_path / f"again{suffix}"
+        assert wplus("convert", path, output) == (0, f"{output}\n", "")
+        again = load_generator(output)
+        assert again.fingerprint == mini.fingerprint
+        assert again.network.config == mini.network.config
+        path = output
+
+
+def test_a_name_of_the_catalogue_can_be_converted(wplus, tmp_path):
+    assert wplus("convert", "faces-64", tmp_path / "faces.pkl")[0] == 0
+    assert load_generator(tmp_path / "faces.pkl").fingerprint == load_generator("faces-64").fingerprint
+
+
+def test_what_is_converted_keeps_its_card(wplus, tmp_path, mini):
+    mini.save(tmp_path / "mini.safetensors")
+    wplus("convert", tmp_path / "mini.safetensors", tmp_path / "other.safetensors")
+    assert load_generator(tmp_path / "other.safetensors").card == mini.card
+
+
+def test_info_tells_format_and_sizes_of_a_strangers_generator(wplus, mini):
+    code, out, _ = wplus("info", SNAPSHOT)
+    assert code == 0
+    told = {line[:20].strip(): line[20:].strip() for line in out.splitlines()}
+    assert told["format"] == "nvidia"
+    assert told["architecture"] == "StyleGAN2 (skip)"
+    assert (told["resolution"], told["layers"], told["channels"]) == ("16", "6", "[16, 16, 8]")
+    assert told["fingerprint"] == mini.fingerprint
+    assert told["licence"] == "unknown"
+    assert told["parameters"] == str(mini.parameters)
+
+
+def test_info_tells_a_strangers_latents(wplus, tmp_path):
+    np.savez(tmp_path / "projected_w.npz", w=np.random.default_rng(0).normal(size=(1, 18, 512)).astype(np.float32))
+    code, out, _ = wplus("info", tmp_path / "projected_w.npz")
+    assert code == 0
+    assert "nvidia" in out and "18" in out
+
+
+def test_latents_are_told_from_generators_by_their_contents(wplus, tmp_path, mini):
+    code = mini.sample(0)
+    np.savez(tmp_path / "code.npz", w=code.ws.numpy())
+    words = ("convert", tmp_path / "code.npz", tmp_path / "code.safetensors", "--generator", SNAPSHOT)
+    assert wplus(*words) == (0, f"{tmp_path / 'code.safetensors'}\n", "")
+    assert torch.equal(Latent.load(tmp_path / "code.safetensors").ws, code.ws)
+    _, _, err = wplus("convert", tmp_path / "code.npz", tmp_path / "code.onnx", "--to", "onnx")
+    assert (
+        err
+        == f"wplus: cannot write {tmp_path / 'code.onnx'}: latents are no programs, they cannot be written as onnx\n"
+    )
+
+
+def test_what_cannot_be_done_is_told_in_one_line(wplus, tmp_path):
+    (tmp_path / "text.pt").write_text("I am no generator")
+    torch.save({"epoch": 1}, tmp_path / "other.pt")
+    output = tmp_path / "out.bin"
+    suffixes = ", ".join(SUFFIXES)
+    cases = {
+        (SNAPSHOT, output): (
+            1,
+            f"wplus: cannot write {output}: the suffix says nothing; use one of {suffixes}, or --to\n",
+        ),
+        (tmp_path / "nothing.pkl", output): (
+            1,
+            f"wplus: no generator and no file is named '{tmp_path / 'nothing.pkl'}'",
+        ),
+        (tmp_path / "text.pt", output): (1, f"wplus: {tmp_path / 'text.pt'}: "),
+        (tmp_path / "other.pt", output): (
+            1,
+            f"wplus: {tmp_path / 'other.pt'}: no known generator, and no codes: it is",
+        ),
+        (SNAPSHOT, output, "--to", "puzer"): (
+            1,
+            f"wplus: cannot write {output}: puzer is a form of latents; generators:",
+        ),
+        (SNAPSHOT, output, "--rows", 3): (2, "Usage: "),
+    }
+    for words, (expected, message) in cases.items():
+        code, _, err = wplus("convert", *words)
+        assert (code, err[: len(message)]) == (expected, message)
+        assert code == 2 or err.count("\n") == 1
+    assert not output.exists()
+
+
+def test_a_generator_that_does_not_fit_says_so_and_leaves_nothing(wplus, tmp_path, mini, shared):
+    source, output = shared / "golden" / "sg3_t_32.nosrc.pkl", tmp_path / "out.pt"
+    words = f"wplus: cannot write {output} as rosinality: it holds StyleGAN2 only, not StyleGAN3-t\n"
+    assert wplus("convert", source, output) == (1, "", words)
+    assert not list(tmp_path.iterdir())
+
+
+def exported(source, output):
+    """What the installed script writes: without the tests' own checks, which would be exported too."""
+    subprocess.run([SCRIPT, "convert", source, output], check=True, capture_output=True, text=True)
+    generator = load_generator(source)
+    ws = torch.randn(3, generator.layers, generator.w_dim, generator=torch.Generator().manual_seed(0))
+    return ws, generator.network.synthesis(ws)
+
+
+def run_onnx(path, ws):
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(["image"], {"ws": ws.numpy()})[0])
+
+
+def test_an_onnx_model_renders_the_same_in_any_batch(tmp_path):
+    pytest.importorskip("onnxscript")
+    ws, pictures = exported(SNAPSHOT, tmp_path / "mini.onnx")
+    assert (run_onnx(tmp_path / "mini.onnx", ws) - pictures).abs().max() < 1e-3
+    assert (run_onnx(tmp_path / "mini.onnx", ws[:1]) - pictures[:1]).abs().max() < 1e-3
+    assert [path.name for path in tmp_path.iterdir()] == ["mini.onnx"]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:Warning")
+def test_a_torchscript_program_renders_the_same_in_any_batch(tmp_path):
+    ws, pictures = exported(SNAPSHOT, tmp_path / "mini.torchscript.pt")
+    program = torch.jit.load(tmp_path / "mini.torchscript.pt")
+    assert (program(ws) - pictures).abs().max() < 1e-4
+    assert (program(ws[:1]) - pictures[:1]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["sg1_32.pt", "sg3_t_32.nosrc.pkl"])
+def test_other_architectures_export_too(shared, tmp_path, name):
+    pytest.importorskip("onnxscript")
+    ws, pictures = exported(shared / "golden" / name, tmp_path / "model.onnx")
+    assert (run_onnx(tmp_path / "model.onnx", ws) - pictures).abs().max() < 1e-3
