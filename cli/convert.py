@@ -11,6 +11,7 @@ from wplus.cli.options import progress
 from wplus.core import OutputError, WplusError
 from wplus.core.latent_formats import LAYOUTS, Kind
 from wplus.models import Generator, load_generator
+from wplus.models.checkpoints.tables import TOLD
 from wplus.models.checkpoints.writing import WRITERS, write_checkpoint
 from wplus.models.export import write_onnx, write_torchscript
 
@@ -91,7 +92,8 @@ def write_generator(generator: Generator, output: Path, form: str | None) -> Non
         case "torchscript":
             write_torchscript(output, generator)
         case "nvidia" | "rosinality":
-            write_checkpoint(output, generator.network.config, generator.network.state_dict(), form=form)
+            card = {name: getattr(generator.card, name) for name in TOLD}
+            write_checkpoint(output, generator.network.config, generator.network.state_dict(), form=form, card=card)
         case None:
             raise OutputError(
                 f"cannot write {output}: the suffix says nothing; use one of {', '.join(SUFFIXES)}, or --to"

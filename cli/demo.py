@@ -155,9 +155,9 @@ def _measure(demo: Demo, found: Inversion, crop: Crop, fine: Crop, picture: Pict
 
 
 def _sample(demo: Demo) -> None:
-    faces = demo.render(join([demo.generator.sample(seed, psi=PSI).to("cpu") for seed in range(32)]))
+    faces = demo.render(join([demo.generator.sample(seed, psi=PSI).to("cpu") for seed in range(64)]))
     demo.show(
-        "samples.png", sheet(shown(faces)[:, :, ::2, ::2], columns=8), f"Made-up faces, seeds 0 to 31, psi {PSI}."
+        "samples.png", sheet(shown(faces)[:, :, ::2, ::2], columns=8), f"Made-up faces, seeds 0 to 63, psi {PSI}."
     )
 
 

@@ -14,7 +14,7 @@ from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import load_faces
 from wplus.training.recipe import Recipe, Run
-from wplus.training.run import export, load_checkpoint, train
+from wplus.training.run import export, export_encoder, load_checkpoint, train
 
 MAX_CHANNELS = 256
 
@@ -35,8 +35,8 @@ def command(
 ) -> None:
     r"""Train a StyleGAN2 on the aligned faces in FOLDER (pictures, or tar files of pictures).
 
-    The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, and generator.safetensors. The same
-    command goes on where it was stopped.
+    The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, generator.safetensors, and the encoder
+    that was trained with it. The same command goes on where it was stopped.
 
     \b
     Example:
@@ -68,5 +68,6 @@ def command(
             bar.update(report.seen - bar.n)
             bar.write(str(report), file=sys.stderr)
             if not run.warm:  # before, the mapping network is not yet a sampler
-                export(run, output / "generator.safetensors", card)
+                generator = export(run, output / "generator.safetensors", card)
+                export_encoder(run, output / "encoder.safetensors", generator, licence=licence)
     click.echo(output / "generator.safetensors")

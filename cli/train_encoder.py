@@ -9,7 +9,8 @@ import click
 
 from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, output_option, progress, record_options
-from wplus.models import load_generator, load_perceptual
+from wplus.core import WeightsError
+from wplus.models import load_generator, load_perceptual, read_encoder
 from wplus.training.encoder import EncoderRecipe, EncoderRun
 from wplus.training.faces import load_faces
 from wplus.training.run import load_checkpoint, train
@@ -20,10 +21,20 @@ from wplus.training.run import load_checkpoint, train
 @click.argument("folder", type=click.Path(path_type=Path))
 @output_option(folder=True)
 @record_options(EncoderRecipe)
+@click.option("--start", type=click.Path(path_type=Path), help="An encoder to go on from, as `wplus train` leaves one.")
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the encoder's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
 @device_option
-def command(generator: str, folder: Path, output: Path, licence: str, every: int, device: str, **changed: Any) -> None:
+def command(
+    generator: str,
+    folder: Path,
+    output: Path,
+    start: Path | None,
+    licence: str,
+    every: int,
+    device: str,
+    **changed: Any,
+) -> None:
     r"""Train an encoder for GENERATOR (a name or a file) on the aligned faces in FOLDER.
 
     The output folder gets checkpoint.pt, log.csv, sheets of reconstructions as it goes, and encoder.safetensors, for
@@ -31,7 +42,7 @@ def command(generator: str, folder: Path, output: Path, licence: str, every: int
 
     \b
     Example:
-      wplus train-encoder faces-64 faces -o encoder
+      wplus train-encoder run/generator.safetensors faces --start run/encoder.safetensors -o encoder
     """
     try:
         recipe = replace(EncoderRecipe(), **{name: value for name, value in changed.items() if value is not None})
@@ -41,7 +52,10 @@ def command(generator: str, folder: Path, output: Path, licence: str, every: int
     opened = load_generator(generator)
     perceptual = load_perceptual(opened.card.perceptual)
     training, held_out = load_faces(folder, resolution=opened.resolution).split(recipe.held_out)
-    run = EncoderRun(recipe, training, generator=opened, perceptual=perceptual, device=device)
+    begin = None if start is None else read_encoder(start)
+    if begin is not None and begin.generator != opened.fingerprint:
+        raise WeightsError(f"{start}: an encoder of generator {begin.generator}, not of {opened.name}")
+    run = EncoderRun(recipe, training, generator=opened, perceptual=perceptual, start=begin, device=device)
     if (output / "checkpoint.pt").exists():
         load_checkpoint(run, output / "checkpoint.pt")
         click.echo(f"going on at {run.seen:,} pictures", err=True)

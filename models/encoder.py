@@ -28,7 +28,8 @@ class EncoderConfig:
     Args:
         size: side in pixels at which it sees pictures, 8 to 256 and a power of two.
         layers, w_dim: of the generator's W+.
-        hidden: width of the dense layer.
+        hidden: width of the dense layer before the common vector.
+        detail: the same before the offsets.
 
     Raises:
         ValueError: a size that it cannot have.
@@ -37,12 +38,13 @@ class EncoderConfig:
     size: int
     layers: int
     w_dim: int
-    hidden: int = 512
+    hidden: int = 256
+    detail: int = 512
 
     def __post_init__(self) -> None:
         if self.size not in [4 << count for count in range(1, len(WIDTHS) + 1)]:
             raise ValueError(f"an encoder sees 8, 16, ... {4 << len(WIDTHS)} px, not {self.size}")
-        if min(self.layers, self.w_dim, self.hidden) < 1:
+        if min(self.layers, self.w_dim, self.hidden, self.detail) < 1:
             raise ValueError(f"sizes must be positive: {self}")
 
 
@@ -63,7 +65,8 @@ class EncoderNetwork(nn.Module):
         self.trunk = strided(config.size)
         self.hidden = nn.Linear(WIDTHS[-1] * 16, config.hidden)
         self.base = nn.Linear(config.hidden, config.w_dim)
-        self.offsets = nn.Linear(config.hidden, config.layers * config.w_dim)
+        self.detail = nn.Linear(WIDTHS[-1] * 16, config.detail)
+        self.offsets = nn.Linear(config.detail, config.layers * config.w_dim)
         nn.init.zeros_(self.offsets.weight)
         nn.init.zeros_(self.offsets.bias)
         self.register_buffer("mean", torch.zeros(config.w_dim))
@@ -82,9 +85,11 @@ class EncoderNetwork(nn.Module):
     def parts(self, images: Images) -> tuple[W, Offsets]:
         """The common vector (batch, w_dim) and the offsets from it (batch, layers, w_dim)."""
         seen = reduce(images, self.config.size).contiguous(memory_format=torch.channels_last)
-        x = functional.leaky_relu(self.hidden(self.trunk(seen).flatten(1)), 0.2)
-        offsets = self.offsets(x).float().unflatten(1, (self.config.layers, self.config.w_dim))
-        return self.mean + self.scale * self.base(x).float(), self.scale * offsets
+        x = self.trunk(seen).flatten(1)
+        base = self.base(functional.leaky_relu(self.hidden(x), 0.2)).float()
+        offsets = self.offsets(functional.leaky_relu(self.detail(x), 0.2)).float()
+        offsets = offsets.unflatten(1, (self.config.layers, self.config.w_dim))
+        return self.mean + self.scale * base, self.scale * offsets
 
     def save(self, path: str | Path, *, dtype: torch.dtype = torch.float16, **details: Any) -> None:
         """Write weights in `dtype`, sizes and `details` (JSON) as safetensors, atomically.

@@ -54,6 +54,13 @@ def test_what_is_converted_keeps_its_card(wplus, tmp_path, mini):
     assert load_generator(tmp_path / "other.safetensors").card == mini.card
 
 
+@pytest.mark.parametrize("suffix", [".pkl", ".pt"])
+def test_terms_go_along_into_other_programs_files(wplus, tmp_path, suffix):
+    assert wplus("convert", "faces-64", tmp_path / f"faces{suffix}")[0] == 0
+    card, ours = load_generator(tmp_path / f"faces{suffix}").card, load_generator("faces-64").card
+    assert (card.licence, card.terms, card.perceptual) == (ours.licence, ours.terms, "vgg-slim")
+
+
 def test_info_tells_format_and_sizes_of_a_strangers_generator(wplus, mini):
     code, out, _ = wplus("info", SNAPSHOT)
     assert code == 0

@@ -22,7 +22,7 @@ PIXEL = Objective((Pixel(),))
 @pytest.fixture
 def network(mini):
     torch.manual_seed(0)
-    config = EncoderConfig(size=16, layers=mini.layers, w_dim=mini.w_dim, hidden=8)
+    config = EncoderConfig(size=16, layers=mini.layers, w_dim=mini.w_dim, hidden=8, detail=8)
     return EncoderNetwork(config, generator=mini.fingerprint).requires_grad_(False)
 
 

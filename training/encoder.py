@@ -52,20 +52,33 @@ class EncoderRecipe:
 
 
 class EncoderRun(nn.Module):
-    """The state of an encoder's training: its network, its optimiser and the count of pictures seen."""
+    """The state of an encoder's training: its network, its optimiser and the count of pictures seen.
+
+    Args:
+        recipe, faces: how, and on what.
+        generator, perceptual: frozen.
+        start: an encoder to go on from, such as the one that a generator's own training leaves.
+        device: where to.
+    """
 
     def __init__(
-        self, recipe: EncoderRecipe, faces: Faces, *, generator: Generator, perceptual: VGG, device: str = "cpu"
+        self,
+        recipe: EncoderRecipe,
+        faces: Faces,
+        *,
+        generator: Generator,
+        perceptual: VGG,
+        start: EncoderNetwork | None = None,
+        device: str = "cpu",
     ) -> None:
         super().__init__()
         torch.manual_seed(recipe.seed)
         self.recipe, self.faces, self.device = recipe, faces, device
         self._frozen = (generator.to(device), perceptual.to(device))  # in a tuple: no part of a checkpoint
-        config = EncoderConfig(min(generator.resolution, LARGEST), generator.layers, generator.w_dim)
-        self.network = EncoderNetwork(config, generator=generator.fingerprint)
+        self.network = start or _fresh(generator)
+        self.network.requires_grad_(True)
         codes = generator.mapped(10_000)
-        self.network.mean.copy_(codes.mean(dim=0))
-        self.network.scale.fill_(float(codes.var(dim=0).mean().sqrt()))
+        self.spread = float(codes.var(dim=0).mean().sqrt())
         self.to(device).to(memory_format=torch.channels_last)
         self.seen = 0
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
@@ -91,9 +104,8 @@ class EncoderRun(nn.Module):
             base, offsets = self.network.parts(torch.cat([real, pictures]))
         ws = base[:, None] + offsets
         losses = self.compare(self.render(ws[:count]), real)
-        scale = self.network.scale
-        losses["code"] = recipe.code * ((ws[count:] - wanted) / scale).square().mean()
-        losses["offset"] = recipe.offset * (offsets / scale).square().mean()
+        losses["code"] = recipe.code * (ws[count:] - wanted).square().mean() / self.spread**2
+        losses["offset"] = recipe.offset * offsets.square().mean() / self.spread**2
         optimiser = self.optimisers["encoder"]
         optimiser.param_groups[0]["lr"] = recipe.rate * self._schedule()
         optimiser.zero_grad()
@@ -131,3 +143,14 @@ class EncoderRun(nn.Module):
         """The share of the learning rate: a short rise, then a cosine to nothing."""
         done = min(self.seen / self.recipe.images, 1.0)
         return min(1.0, 0.1 + 20 * done) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@torch.no_grad()
+def _fresh(generator: Generator) -> EncoderNetwork:
+    """An encoder that starts near the mean code."""
+    config = EncoderConfig(min(generator.resolution, LARGEST), generator.layers, generator.w_dim)
+    network = EncoderNetwork(config, generator=generator.fingerprint)
+    codes = generator.mapped(10_000)
+    network.mean.copy_(codes.mean(dim=0))
+    network.scale.fill_(float(codes.var(dim=0).mean().sqrt()))
+    return network

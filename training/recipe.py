@@ -252,7 +252,7 @@ class Run(nn.Module):
         self._descend(loss, {"generator": rate, "encoder": rate * ENCODER_RATE})
         told = {"pixel": pixel, "feature": feature, "divergence": divergence.mean(), "hinge": hinge.mean()}
         told |= {"fooled": fooled, "moments": self.critic.distance}
-        return {name: float(value) for name, value in told.items()}
+        return {name: value.item() for name, value in told.items()}
 
     def _judge(self, images: Images, levels: list[Tensor]) -> list[Tensor]:
         with torch.autocast(self.device, dtype=torch.bfloat16):

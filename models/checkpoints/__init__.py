@@ -15,7 +15,7 @@ from torch import Tensor
 from wplus.core.container import Thing, read_tree
 from wplus.core.errors import GeneratorError
 from wplus.models.checkpoints import genforce, lernapparat, lucidrains, nvidia, rosinality, stylemap, tensorflow, wplus
-from wplus.models.checkpoints.tables import Converted, some
+from wplus.models.checkpoints.tables import Converted, card_in, some
 from wplus.models.network import Config
 
 
@@ -66,6 +66,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     found = format_of(tree)
     if isinstance(found, str):
         raise GeneratorError(f"{path}: no known generator: {found}")
+    told = card_in(tree)
     try:
         converted = found.convert(tree)
         del tree  # before weights of another layout or precision are copied
@@ -76,7 +77,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     except DAMAGE as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise GeneratorError(f"{path}: {_intro(found)}header and weights do not fit together: {reason}") from error
-    return Checkpoint(found.NAME, converted.config, state, converted.details)
+    return Checkpoint(found.NAME, converted.config, state, converted.details | told)
 
 
 def format_of(tree: object) -> Format | str:

@@ -4,12 +4,12 @@ Modules, attributes and names are those that stylegan3's code gives its networks
 opens such a file. NVIDIA's own needs the source put back, for which its `persistence.import_hook` serves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from wplus.core.container import Thing
 from wplus.models.checkpoints import nvidia_stylegan2, nvidia_stylegan3
 from wplus.models.checkpoints.pickled import Attributes, dense, module, pickled
-from wplus.models.checkpoints.tables import Weights
+from wplus.models.checkpoints.tables import CARD, Weights
 from wplus.models.mapping import MappingConfig
 from wplus.models.network import Config
 from wplus.models.stylegan2 import StyleGAN2Config
@@ -24,10 +24,10 @@ def refuses(config: Config) -> str | None:
     return None if known else f"NVIDIA's PyTorch code has no {config.title}"
 
 
-def export(config: Config, state: Weights) -> Iterator[bytes]:
-    """The pickle of {'G_ema': generator}, piece by piece."""
+def export(config: Config, state: Weights, card: Mapping[str, str]) -> Iterator[bytes]:
+    """The pickle of {'G_ema': generator}, piece by piece; the card lies beside it."""
     assert isinstance(config, StyleGAN2Config | StyleGAN3Config)
-    yield from pickled({"G_ema": snapshot(config, state)})
+    yield from pickled({"G_ema": snapshot(config, state), CARD: dict(card)})
 
 
 def snapshot(config: StyleGAN2Config | StyleGAN3Config, state: Weights) -> Thing:

@@ -20,6 +20,21 @@ NO_MEAN = "it keeps no mean code, this one is the mean of mapped draws"
 """What is said of a file without `mapping.w_avg`; `build` fills it."""
 
 
+CARD = "wplus_card"
+"""Where a foreign file that wplus wrote keeps the generator's terms; other programs pass over it."""
+
+TOLD = ("name", "licence", "origin", "terms", "perceptual")
+"""Those fields of a card that are texts."""
+
+
+def card_in(tree: object) -> dict[str, str]:
+    """What the file says of its generator, if wplus wrote it."""
+    card = tree.get(CARD) if isinstance(tree, Mapping) else None
+    if not isinstance(card, Mapping):
+        return {}
+    return {name: card[name] for name in TOLD if isinstance(card.get(name), str)}
+
+
 @dataclass(frozen=True)
 class Converted:
     """A generator's sizes and weights under our names.
