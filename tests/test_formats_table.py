@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from wplus.core import GeneratorError, OutputError
+from wplus.core import GeneratorError, LatentError, OutputError
+from wplus.core.latent_formats import read_codes, write_codes
 from wplus.models import (
     StyleGAN1,
     StyleGAN1Config,
@@ -225,9 +226,64 @@ What other programs can do with what is written:
 """
 
 
+LATENTS = (
+    ("NVIDIA's `projected_w.npz`", "nvidia", ".npz", lambda path, ws: np.savez(path, w=ws.numpy())),
+    ("rosinality's projections, `.pt`", "rosinality", ".pt",
+     lambda path, ws: torch.save({"a.png": {"latent": ws[0], "noise": []}}, path)),
+    ("e4e's `latents.pt`, PTI's pivots", "plain", ".pt", lambda path, ws: torch.save(ws, path)),
+    ("ReStyle's and pSp's dictionaries, `.npy`", "restyle", ".npy",
+     lambda path, ws: np.save(path, {"a.png": [ws[0].numpy()]}, allow_pickle=True)),
+    ("Puzer's and pbaylies' codes, `.npy`", "puzer", ".npy", lambda path, ws: np.save(path, ws[0].numpy())),
+    ("arrays of 18 rows, `.npy`", "plain", ".npy", lambda path, ws: np.save(path, ws.numpy())),
+)  # fmt: skip
+"""What people have, the layout it is written back as, and how its writer writes one code of 18 rows."""
+
+LATENTS_HEAD = """
+# Formats of latents
+
+- **opens**: the codes come out exactly, told apart by what the file holds.
+- **written back**: `wplus convert --to` that layout gives a file with the same codes.
+- **refuses hostile**: as above; files of bare numbers have no place for code.
+
+| latents | opens | written back | refuses hostile |
+|---|---|---|---|
+"""
+
+
+def latent_line(title, layout, suffix, write, folder):
+    folder.mkdir()
+    path, ws = folder / f"code{suffix}", torch.randn(1, 18, 32, generator=torch.Generator().manual_seed(0))
+    write(path, ws)
+    reading = read_codes(path)
+    opens = reading.kind == "w+" and torch.equal(reading.latent.ws, ws)
+    write_codes(folder / f"again{suffix}", reading.latent, layout=layout)
+    back = torch.equal(read_codes(folder / f"again{suffix}").latent.ws, ws)
+    refusal = "no code in it"
+    if suffix == ".pt" or layout == "restyle":
+        refusal = "yes" if refuses_codes(path, folder / "canary") else "no"
+    return f"| {title} | {'yes' if opens else 'no'} | {layout if back else 'no'} | {refusal} |"
+
+
+def refuses_codes(path, canary):
+    """As `refuses`, also for a pickle behind NumPy's header."""
+    data = path.read_bytes()
+    if data.startswith(b"\x93NUMPY"):
+        start = data.index(b"\n") + 1
+        call = b"cbuiltins\nexec\n" + pickle.dumps((f"open({str(canary)!r}, 'w')",), 2)[2:-1] + b"R0"
+        path.write_bytes(data[: start + 2] + call + data[start + 2 :])
+    else:
+        poisoned(path, canary)
+    try:
+        read_codes(path)
+    except LatentError as error:
+        return "exec" in str(error) and "\n" not in str(error) and not canary.exists()
+    return False
+
+
 def test_the_table_of_formats_is_current(tmp_path, relative):
     lines = [line(row, tmp_path / str(index), relative) for index, row in enumerate(ROWS)]
-    page = f"{HEAD}{chr(10).join(lines)}\n{TAIL}"
+    latents = [latent_line(*row, tmp_path / f"latent{index}") for index, row in enumerate(LATENTS)]
+    page = f"{HEAD}{chr(10).join(lines)}\n{TAIL}{LATENTS_HEAD}{chr(10).join(latents)}\n"
     if os.environ.get("WPLUS_WRITE_DOCS"):
         PAGE.write_text(page)
     assert PAGE.read_text() == page

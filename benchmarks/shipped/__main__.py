@@ -22,6 +22,7 @@ from wplus.models import load_generator
 from wplus.models.googlenet import load_googlenet
 from wplus.training.faces import load_faces
 
+HELD_OUT = 3_000
 PARTS = ("faces", "distribution", "neighbours", "inversion", "encoder", "ranks", "guides", "identity")
 
 
@@ -46,7 +47,10 @@ def main(shared: Path, output: Path, generator: str, only: tuple[str, ...]) -> N
         samples.sheet(network, output)
         tell("samples", samples.faces_and_variety(network))
     if {"distribution", "neighbours", "ranks", "guides"} & set(parts):
-        held = network.card.training.get("recipe", {}).get("held_out", 0)
+        recipe = network.card.training.get("recipe", {})
+        held = recipe.get("held_out", HELD_OUT)
+        if "held_out" not in recipe:
+            click.echo(f"its recipe does not say what it set aside: of the {held} reference faces most were trained on")
         training, held_out = load_faces(shared / "faces", resolution=network.resolution).split(held)
     if "distribution" in parts:
         googlenet = load_googlenet(networks / "googlenet_bvlc.safetensors")
