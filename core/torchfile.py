@@ -1,0 +1,114 @@
+"""Torch's own two containers: the legacy stream of pickles and storages, and the zip archive since torch 1.6.
+
+Reference: `torch.serialization`.
+"""
+
+import struct
+import sys
+from collections.abc import Callable, Mapping
+
+import torch
+
+from wplus.core.allowed import Allowed, Storage
+from wplus.core.archive import Member
+from wplus.core.arrays import as_bytes, swapped
+from wplus.core.stream import Bytes, RejectedError, Stream
+from wplus.core.unpickle import Machine
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_VERSION = 1001
+
+
+def read_pickle(stream: Stream) -> object:
+    """What a plain pickle or a legacy torch file holds.
+
+    Raises:
+        RejectedError, Exception: as `Machine.load`.
+    """
+    found = Machine(stream, nested=_inner).load()
+    return _legacy(stream, nested=_inner) if _is(found, LEGACY_MAGIC) else found
+
+
+def read_archive(members: Mapping[str, Member], prefix: str) -> object:
+    """What a zip archive of torch holds; a storage is read when its first tensor asks for it.
+
+    Raises:
+        RejectedError, Exception: as `Machine.load`.
+    """
+    order = as_bytes(members[f"{prefix}byteorder"].stream()) if f"{prefix}byteorder" in members else b"little"
+    if order not in (b"little", b"big"):
+        raise RejectedError("damaged: an archive with an unknown order of bytes")
+    storages: dict[str, Bytes] = {}
+
+    def persistent(identity: object) -> object:
+        dtype, key, size, first, last = _identity(identity)
+        if key not in storages:
+            member = members.get(f"{prefix}data/{key}")
+            if member is None or member.size < size:
+                raise RejectedError(f"damaged or cut off: the archive lacks a storage of {size:.6g} bytes")
+            storages[key] = member.tensor()
+            if order != sys.byteorder.encode():
+                storages[key] = swapped(storages[key], dtype.itemsize // (2 if dtype.is_complex else 1))
+        if len(storages[key]) < size:
+            raise RejectedError("damaged: a storage of two sizes")
+        return Storage(storages[key][first:last], dtype)
+
+    return Machine(members[f"{prefix}data.pkl"].stream(), persistent=persistent, nested=_inner).load()
+
+
+def _is(value: object, number: int) -> bool:
+    return type(value) is int and value == number
+
+
+def _inner(stream: Stream) -> object:
+    """The torch file within a pickle; no other may lie within it."""
+    if not _is(Machine(stream).load(), LEGACY_MAGIC):
+        raise RejectedError("refused: a torch file within a pickle that is none")
+    return _legacy(stream, nested=None)
+
+
+def _legacy(stream: Stream, *, nested: Callable[[Stream], object] | None) -> object:
+    """The rest of a legacy file behind its magic number: version, system, objects, keys, storages."""
+    if not _is(Machine(stream).load(), LEGACY_VERSION):
+        raise RejectedError("damaged: a legacy torch file of an unknown version")
+    Machine(stream).load()  # about the computer that wrote it; the numbers are little-endian from any
+    storages: dict[str, Storage] = {}
+
+    def persistent(identity: object) -> object:
+        match identity:
+            case ("module", Allowed() as kind, *_):
+                return kind
+        dtype, key, size, first, last = _identity(identity)
+        if size > stream.left:
+            raise RejectedError(f"damaged or cut off: a storage of {size:.6g} bytes where {stream.left} are left")
+        if key not in storages:
+            stream.allowance.hold(size)
+            storages[key] = Storage(torch.empty(size, dtype=torch.uint8), dtype)  # filled below
+        if len(storages[key].data) != size:
+            raise RejectedError("damaged: a storage of two sizes")
+        return Storage(storages[key].data[first:last], dtype)
+
+    found = Machine(stream, persistent=persistent, nested=nested).load()
+    keys = Machine(stream).load()
+    if not isinstance(keys, list) or len(keys) != len(storages) or not all(type(key) is str for key in keys):
+        raise RejectedError("damaged: the storages are not those that the tensors ask for")
+    for key in keys:
+        storage = storages.pop(key)
+        (count,) = struct.unpack("<q", stream.take(8))
+        if count * storage.dtype.itemsize != len(storage.data):
+            raise RejectedError(f"damaged: a storage of {count} numbers in {len(storage.data)} bytes")
+        stream.fill(storage.data)
+    return found
+
+
+def _identity(identity: object) -> tuple[torch.dtype, str, int, int, int]:
+    """What a persistent id tells of a storage: kind of number, key, size, first and last byte of the part in use."""
+    match identity:
+        case ("storage", torch.dtype() as dtype, str(key), _, int(count), *rest) if 0 <= count < 1 << 48:
+            size = dtype.itemsize
+            match rest:
+                case [] | [None]:
+                    return dtype, key, count * size, 0, count * size
+                case [(_, int(offset), int(length))] if 0 <= offset <= count and 0 <= length <= count - offset:
+                    return dtype, key, count * size, offset * size, (offset + length) * size
+    raise RejectedError("refused: a persistent id that names no storage of plausible size")
