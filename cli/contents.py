@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wplus.core import GeneratorError, ImageError, WplusError
-from wplus.core.container import read_tree
+from wplus.core.foreign import read_tree
 from wplus.core.images import read_photo
 from wplus.core.latent_formats import holds_codes
 from wplus.core.tensorfile import KEY, read_header

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wplus.core.container import read_tree
 from wplus.core.errors import LatentError, OutputError
 from wplus.core.files import replacing
+from wplus.core.foreign import read_tree
 from wplus.core.latent import Latent, join
 from wplus.core.shapes import Images, Ws
 

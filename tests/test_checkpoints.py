@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from wplus.core import GeneratorError, OutputError
-from wplus.core.container import Thing, read_tree
+from wplus.core.foreign import Thing, read_tree
 from wplus.models import (
     Card,
     Generator,

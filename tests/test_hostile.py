@@ -22,8 +22,8 @@ import pytest
 import torch
 from safetensors.torch import save as safetensors_bytes
 
-from wplus.core.container import read_tree
 from wplus.core.errors import GeneratorError
+from wplus.core.foreign import read_tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sets limits that only Linux keeps")
 
@@ -31,7 +31,7 @@ READER = """
 import hashlib, json, resource, signal, sys
 from pathlib import Path
 import torch
-from wplus.core.container import Thing, read_tree
+from wplus.core.foreign import Thing, read_tree
 from wplus.core.errors import GeneratorError
 
 def digest(tree, sha):
@@ -239,8 +239,8 @@ GADGETS = [
     ("torch_utils.persistence", "_src_to_module", ("open('CANARY', 'w')",)),
     ("torch_utils.persistence", "persistent_class", ()),
     ("wplus.core.files", "write_text", ("CANARY", "a")),
-    ("wplus.core.container", "Thing", ("a", "b")),
-    ("wplus.core.stream", "Stream", ()),
+    ("wplus.core.foreign.tree", "Thing", ("a", "b")),
+    ("wplus.core.foreign.stream", "Stream", ()),
     ("__main__", "digest", ()),
     ("sys", "exit", (1,)),
     ("os", "_exit", (1,)),

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from wplus.core.container import Thing
 from wplus.core.errors import GeneratorError
+from wplus.core.foreign import Thing
 from wplus.models.checkpoints import nvidia_sizes
 from wplus.models.checkpoints.tables import NO_MEAN, Converted, some, weights_in
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wplus.core.container import Thing
+from wplus.core.foreign import Thing
 from wplus.models.checkpoints.pickled import Attributes, dense, module
 from wplus.models.checkpoints.tables import Weights
 from wplus.models.stylegan3 import StyleGAN3Config

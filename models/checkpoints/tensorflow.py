@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wplus.core.container import Thing
 from wplus.core.errors import GeneratorError
+from wplus.core.foreign import Thing
 from wplus.models.checkpoints.tables import Converted, Row, Weights, convs, count_of, translate
 from wplus.models.stylegan1 import StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2Config

@@ -6,8 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from wplus.core.arrays import array, as_bytes, strided
-from wplus.core.stream import Allowance, Bytes, RejectedError, Stream
+from wplus.core.foreign.arrays import array, as_bytes, strided
+from wplus.core.foreign.stream import Allowance, Bytes, RejectedError, Stream
 
 Arguments = tuple[Any, ...]
 

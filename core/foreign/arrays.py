@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wplus.core.stream import Allowance, Bytes, RejectedError, Stream
+from wplus.core.foreign.stream import Allowance, Bytes, RejectedError, Stream
 
 NUMPY: Mapping[str, torch.dtype] = {
     "b1": torch.bool,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from sys import getsizeof
 from typing import Any
 
-from wplus.core.allowed import Allowed, build, checked, find, refusal
-from wplus.core.stream import Allowance, RejectedError, Stream
+from wplus.core.foreign.allowed import Allowed, build, checked, find, refusal
+from wplus.core.foreign.stream import Allowance, RejectedError, Stream
 
 LAZY = 1 << 12
 """More bytes than this stay in the file until it is known what becomes of them."""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from wplus.core.allowed import Allowed, Storage
-from wplus.core.archive import Member
-from wplus.core.arrays import as_bytes, swapped
-from wplus.core.stream import Bytes, RejectedError, Stream
-from wplus.core.unpickle import Machine
+from wplus.core.foreign.allowed import Allowed, Storage
+from wplus.core.foreign.archive import Member
+from wplus.core.foreign.arrays import as_bytes, swapped
+from wplus.core.foreign.stream import Bytes, RejectedError, Stream
+from wplus.core.foreign.unpickle import Machine
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_VERSION = 1001

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wplus.core.stream import Bytes, RejectedError, Stream
+from wplus.core.foreign.stream import Bytes, RejectedError, Stream
 
 MOST_ENTRIES = 1 << 16
 CHUNK = 1 << 20

@@ -15,12 +15,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from wplus.core.allowed import Allowed, ArrayType, PendingArray, Shell, Storage
-from wplus.core.archive import members
-from wplus.core.arrays import array, as_bytes
 from wplus.core.errors import WplusError
-from wplus.core.stream import Allowance, RejectedError, Stream
-from wplus.core.torchfile import read_archive, read_pickle
+from wplus.core.foreign.allowed import Allowed, ArrayType, PendingArray, Shell, Storage
+from wplus.core.foreign.archive import members
+from wplus.core.foreign.arrays import array, as_bytes
+from wplus.core.foreign.stream import Allowance, RejectedError, Stream
+from wplus.core.foreign.torchfile import read_archive, read_pickle
 
 Tree: TypeAlias = Any
 """Plain data: dict, list, tuple, str, int, float, bool, None, bytes, `torch.Tensor`, `Thing`; no deeper than `DEEPEST`.
