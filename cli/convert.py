@@ -11,6 +11,7 @@ from wplus.cli.options import progress
 from wplus.core import OutputError, WplusError
 from wplus.core.latent_formats import LAYOUTS, Kind
 from wplus.models import Generator, load_generator
+from wplus.models.catalogue import GENERATORS
 from wplus.models.checkpoints.tables import TOLD
 from wplus.models.checkpoints.writing import WRITERS, write_checkpoint
 from wplus.models.export import write_onnx, write_torchscript
@@ -56,7 +57,9 @@ def command(
       wplus convert projected_w.npz code.safetensors --generator ffhq.pkl
     """
     path = Path(source)
-    holds = contents_of(path).kind if path.is_file() else "generator"
+    holds = contents_of(path).kind if path.is_file() and source not in GENERATORS else "generator"
+    if path.exists() and output.exists() and output.samefile(path):
+        raise OutputError(f"cannot write {output}: it is what is to be converted; give another name")
     if holds == "latent":
         if form in {"onnx", "torchscript"}:
             raise OutputError(f"cannot write {output}: latents are no programs, they cannot be written as {form}")

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from wplus.cli.options import render_one
-from wplus.core import Latent, LatentError
+from wplus.core import Latent, LatentError, OutputError
 from wplus.core.latent_formats import Kind, Layout, read_codes, write_codes
-from wplus.core.tensorfile import is_tensorfile
-from wplus.models import Generator
+from wplus.core.tensorfile import is_foreign
+from wplus.models import Generator, StyleGAN3
 from wplus.models.stylespace import fit_rows
 
 
@@ -50,7 +50,9 @@ def convert_latents(
         for index, target in enumerate(targets):
             latent[index].save(target)
         return targets
-    if suffix == ".safetensors" and layout is None:
+    if layout is not None and suffix == ".safetensors":
+        raise OutputError(f"{output}: .safetensors is the form of wplus, not of layout {layout}")
+    if suffix == ".safetensors":
         latent.save(output)
         return [output]
     pictures = None
@@ -62,7 +64,7 @@ def convert_latents(
 
 def _read(path: Path, kind: Kind | None) -> tuple[Latent, tuple[str, ...]]:
     """The codes of a file, and the names that it gives them."""
-    if not is_tensorfile(path):
+    if is_foreign(path):
         reading = read_codes(path, kind=kind)
         return reading.latent, reading.names
     latent = Latent.load(path)
@@ -74,7 +76,7 @@ def _resize(latent: Latent, rows: int, generator: Generator | None) -> Latent:
     """The latent with `rows` rows, for a `generator` of another size than its own."""
     if latent.noise is not None:
         raise LatentError("the latent's noise maps belong to a generator of its own size; it cannot change its rows")
-    if generator is not None and generator.layers != 2 * generator.resolution.bit_length() - 4:
+    if generator is not None and isinstance(generator.network, StyleGAN3):
         raise LatentError(f"generator {generator.name} has not two rows a resolution; rows cannot be fitted to it")
     latent = latent.edited(fit_rows(latent.ws, rows=rows), edit=f"{latent.ws.shape[1]} rows made {rows}")
     if latent.origin is None or generator is None:

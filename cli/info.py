@@ -10,6 +10,7 @@ from wplus.core import Latent, WplusError
 from wplus.core.images import read_photo
 from wplus.core.latent_formats import read_codes
 from wplus.models import load_generator, load_perceptual, read_encoder
+from wplus.models.catalogue import GENERATORS
 
 
 @click.command()
@@ -24,7 +25,7 @@ def command(file: str) -> None:
       wplus info codes/portrait.safetensors
     """
     path = Path(file)
-    match contents_of(path) if path.exists() else Contents("generator", "wplus"):
+    match Contents("generator", "wplus") if file in GENERATORS or not path.exists() else contents_of(path):
         case ("picture", _):
             height, width = read_photo(path).shape[1:]
             _show({"picture": file, "width": width, "height": height})

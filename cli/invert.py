@@ -19,7 +19,7 @@ from wplus.cli.options import (
     record_options,
     render_one,
 )
-from wplus.core import Latent, WplusError
+from wplus.core import Latent, LatentError, WplusError
 from wplus.core.images import write_picture
 from wplus.inversion import (
     SPACES,
@@ -210,6 +210,8 @@ def _start(name: str, generator: Generator, encoder: Path | None) -> Start:
         return Encoder(read_encoder(encoder) if encoder else load_encoder(generator))
     latent = Latent.load(name)
     generator.check(latent)
+    if len(latent) != 1:
+        raise LatentError(f"{name}: holds {len(latent)} codes, expected one to start every picture from")
     return Given(latent)
 
 

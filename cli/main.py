@@ -62,7 +62,9 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except WplusError as error:
-        click.echo(f"wplus: {error}", err=True)
+        # file names and what files hold may contain anything; a message is one line all the same
+        words = " ".join(str(error).split())
+        click.echo("wplus: " + "".join(letter if letter.isprintable() else "?" for letter in words), err=True)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("wplus: interrupted", err=True)

@@ -19,8 +19,9 @@ from wplus.models import load_generator
 @click.option(
     "--psi", type=float, default=0.7, show_default=True, help="Truncation: 1 is all variety, 0 the mean face."
 )
+@click.option("--label", type=int, help="Class, of a generator that knows classes.  [drawn]")
 @device_option
-def command(output: Path, generator: str, seed: int, count: int, psi: float, device: str) -> None:
+def command(output: Path, generator: str, seed: int, count: int, psi: float, label: int | None, device: str) -> None:
     r"""Draw faces: seedNNNN.png, its latent seedNNNN.safetensors, and all of them on sheet.png.
 
     \b
@@ -31,7 +32,7 @@ def command(output: Path, generator: str, seed: int, count: int, psi: float, dev
     pictures = []
     with progress(count, text="sample", unit="face") as bar:
         for number in range(seed, seed + count):
-            latent = network.sample(number, psi=psi)
+            latent = network.sample(number, psi=psi, label=label)
             pictures.append(render_one(network, latent)[0])
             latent.to("cpu").save(output / f"seed{number:04}.safetensors")
             write_picture(output / f"seed{number:04}.png", pictures[-1])

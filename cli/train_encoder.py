@@ -67,4 +67,6 @@ def command(
             bar.write(str(report), file=sys.stderr)
             told = {"recipe": asdict(recipe), "images_seen": run.seen, "training_faces": len(training)}
             run.network.save(file, licence=licence, training=told | report.figures)
+    if not file.exists():  # a finished run whose encoder was moved away
+        run.network.save(file, licence=licence, training={"recipe": asdict(recipe), "images_seen": run.seen})
     click.echo(file)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wplus.core.errors import LatentError
 from wplus.core.shapes import Ws
-from wplus.core.tensorfile import is_tensorfile, read_tensors, write_tensors
+from wplus.core.tensorfile import is_foreign, read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Latent:
         Raises:
             LatentError: no such file, damaged, not a latent, or one that may be read two ways.
         """
-        if not is_tensorfile(path):
+        if is_foreign(path):
             from wplus.core.latent_formats import read_codes  # here, for it builds latents itself
 
             return read_codes(path, kind=kind).latent

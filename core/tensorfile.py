@@ -47,14 +47,19 @@ def read_tensors(
         return {name: file.get_tensor(name) for name in names}, header
 
 
-def is_tensorfile(path: str | Path) -> bool:
-    """Whether a file begins as safetensors do, with its header's length and JSON; true of none and of the shortest."""
+def is_foreign(path: str | Path) -> bool:
+    """Whether a file is there that wplus did not write: it is no safetensors, or has no header of ours."""
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
             start = file.read(9)
-    except OSError:
-        return True
-    return len(start) < 9 or (start[4:8] == bytes(4) and start[8:] == b"{")
+        if len(start) < 9 or start[4:8] != bytes(4) or start[8:] != b"{":
+            return len(start) == 9
+        with safe_open(path, framework="pt") as tensors:
+            return KEY not in (tensors.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
 
 
 def read_header(path: str | Path, *, error: type[WplusError], expected: str) -> dict[str, Any]:
@@ -68,8 +73,8 @@ def read_header(path: str | Path, *, error: type[WplusError], expected: str) -> 
 
 def _open(path: str | Path, *, error: type[WplusError], expected: str) -> tuple[dict[str, Any], list[str]]:
     """The header and the tensors' names, or `error` in one line."""
-    if Path(path).is_dir():
-        raise error(f"{path}: is a folder, expected {expected}")
+    if Path(path).exists() and not Path(path).is_file():
+        raise error(f"{path}: is a {'folder' if Path(path).is_dir() else 'device'}, expected {expected}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

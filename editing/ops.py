@@ -55,6 +55,8 @@ def crossover(content: Latent, style: Latent, *, first_style_layer: int | str | 
         first = layers // 2
     elif isinstance(first_style_layer, str):
         first = layer_at(first_style_layer)
+        if content.origin is not None and layers != 2 * content.origin.resolution.bit_length() - 4:
+            raise ValueError(f"its {layers} layers are not two a resolution: give the style's first layer as a number")
         if first >= layers:
             raise ValueError(f"{first_style_layer} is beyond the generator's {2 << (layers // 2)}px")
     else:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from wplus.models.network import Config, Network
 from wplus.models.stylegan1 import StyleGAN1, StyleGAN1Config
@@ -18,6 +19,12 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
 }
 """Name in our files -> what its sizes are, and the module that is built of them."""
 
+LARGEST = {
+    "resolution": 1 << 12, "layers": 64, "mapping_layers": 64, "labels": 1 << 14, "z_dim": 1 << 14, "w_dim": 1 << 14,
+    "margin_size": 1 << 10, "filter_size": 64, "lrelu_upsampling": 16,
+}  # fmt: skip
+"""Sizes that cost memory or time before any weight is looked at."""
+
 MEAN_DRAWS = 4096
 """Codes that are mapped for the mean code, where there is none."""
 
@@ -30,7 +37,11 @@ def build(config: Config, weights: Mapping[str, Tensor]) -> Network:
 
     Raises:
         RuntimeError: names or shapes of the weights are not those of the network; it lists them.
+        ValueError: a size that no generator has; a file may claim anything.
     """
+    for name, most in LARGEST.items():
+        if getattr(config, name, 0) > most:
+            raise ValueError(f"{name} is {getattr(config, name)}, expected at most {most}")
     module = next(module for sizes, module in ARCHITECTURES.values() if isinstance(config, sizes))
     with torch.device("meta"):
         network = module(config)
@@ -39,7 +50,9 @@ def build(config: Config, weights: Mapping[str, Tensor]) -> Network:
     network.load_state_dict(known, strict=True, assign=True)
     if not centred:
         z = torch.randn(MEAN_DRAWS, config.z_dim, generator=torch.Generator().manual_seed(0))
-        classes = torch.eye(config.labels)[torch.arange(MEAN_DRAWS) % config.labels] if config.labels else None
+        classes = None
+        if config.labels:
+            classes = functional.one_hot(torch.arange(MEAN_DRAWS) % config.labels, config.labels).float()
         with torch.no_grad():
             network.mapping.w_avg = network.mapping(z, classes).mean(dim=0)
     return network

@@ -44,8 +44,8 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.size not in [4 << count for count in range(1, len(WIDTHS) + 1)]:
             raise ValueError(f"an encoder sees 8, 16, ... {4 << len(WIDTHS)} px, not {self.size}")
-        if min(self.layers, self.w_dim, self.hidden, self.detail) < 1:
-            raise ValueError(f"sizes must be positive: {self}")
+        if min(self.layers, self.w_dim, self.hidden, self.detail) < 1 or self.layers > 64:
+            raise ValueError(f"sizes must be positive, and layers at most 64: {self}")
 
 
 class EncoderNetwork(nn.Module):
@@ -112,8 +112,10 @@ def read_encoder(path: str | Path) -> EncoderNetwork:
     if header.get("kind") != "encoder":
         raise WeightsError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected an encoder")
     try:
-        network = EncoderNetwork(EncoderConfig(**header["config"]), generator=str(header["generator"]))
-        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
+        with torch.device("meta"):
+            network = EncoderNetwork(EncoderConfig(**header["config"]), generator=str(header["generator"]))
+        weights = {name: tensor.float() for name, tensor in tensors.items()}
+        network.load_state_dict(weights, strict=True, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"{path}: header and weights do not fit together: {reason}") from error

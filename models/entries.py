@@ -103,6 +103,7 @@ TORCHVISION = Release(
     "https://docs.pytorch.org/vision/stable/models/vgg.html",
     "VGG, Simonyan & Zisserman 2015, arXiv:1409.1556",
 )
+OURS_ENCODER = replace(OURS, paper="e4e, Tov et al. 2021, arXiv:2102.02766")
 OURS_VGG = replace(OURS, paper=TORCHVISION.paper)
 STYLEGAN1 = Release(
     "NVIDIA .pkl (TensorFlow)",
@@ -187,6 +188,10 @@ SHIPPED = (
     Entry(
         "faces-64", "faces-64.safetensors", OURS, FACES, 64, perceptual="vgg-slim", size=6_391_416,
         sha256="7a25f756bae589b2f9452ef00b3cea0061aa11904e1ad5489738dd4be0fa2f31",
+    ),
+    Entry(
+        "faces-64-encoder", "faces-64-encoder.safetensors", OURS_ENCODER, FACES, 64, kind="encoder", size=12_409_856,
+        sha256="a508fcf22ffe5a0c53ed17b1019f8911aba888420e686938e01599e8fb1a5e78",
     ),
     Entry(
         "vgg-slim", "vgg-slim.safetensors", OURS_VGG, FACES, kind="perceptual", size=2_810_176,

@@ -20,6 +20,7 @@ from skimage import data
 from wplus.cli.main import COMMANDS, main
 from wplus.core import Latent
 from wplus.core.images import read_photo, write_picture
+from wplus.core.latent import join
 from wplus.models import load_generator
 
 SCRIPT = Path(sys.executable).parent / "wplus"
@@ -492,6 +493,8 @@ def test_an_inversion_can_start_from_a_latent(wplus, portrait, latents, tmp_path
     found = Latent.load(tmp_path / "out" / "astronaut.safetensors")
     assert torch.equal(found.ws, Latent.load(latents[1]).ws)
     assert wplus(*words, latents[2])[1] == f"{tmp_path / 'out'}: 1 done of 1\n"  # another start is another job
+    join([Latent.load(path) for path in latents[:2]]).save(tmp_path / "two.safetensors")
+    assert "holds 2 codes, expected one" in wplus(*words, tmp_path / "two.safetensors")[2]
     mini.sample(0).save(tmp_path / "mini.safetensors")
     assert "belongs to generator mini" in wplus(*words, tmp_path / "mini.safetensors")[2]
     assert "nothing: no such file" in wplus(*words, "nothing")[2]

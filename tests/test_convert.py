@@ -61,6 +61,40 @@ def test_terms_go_along_into_other_programs_files(wplus, tmp_path, suffix):
     assert (card.licence, card.terms, card.perceptual) == (ours.licence, ours.terms, "vgg-slim")
 
 
+def test_a_file_is_not_converted_onto_itself(wplus, tmp_path):
+    path = tmp_path / "snapshot.pkl"
+    path.write_bytes(SNAPSHOT.read_bytes())
+    code, _, err = wplus("convert", path, path)
+    assert (code, err) == (1, f"wplus: cannot write {path}: it is what is to be converted; give another name\n")
+    assert path.read_bytes() == SNAPSHOT.read_bytes()
+
+
+def test_names_in_a_file_cannot_break_or_colour_a_message(wplus, tmp_path):
+    torch.save({"a\nb\x1b[31mX": torch.zeros(2, 2, 2, 2)}, tmp_path / "odd.pt")
+    code, _, err = wplus("info", tmp_path / "odd.pt")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+
+
+def test_a_strangers_safetensors_holds_codes_for_info_and_convert_alike(wplus, tmp_path, mini):
+    from safetensors.torch import save_file
+
+    save_file({"w": mini.sample(0).ws.clone()}, tmp_path / "w.safetensors")
+    assert "taken for" in wplus("info", tmp_path / "w.safetensors")[1]
+    assert wplus("convert", tmp_path / "w.safetensors", tmp_path / "w.npz")[0] == 0
+
+
+def test_sizes_that_no_generator_has_are_refused_before_they_cost(wplus, tmp_path, mini):
+    weights = {name: item.clone() for name, item in mini.network.state_dict().items() if "w_avg" not in name}
+    weights["mapping.embed.weight"], weights["mapping.embed.bias"] = torch.zeros(16, 45_000), torch.zeros(16)
+    weights["mapping.fc0.weight"] = torch.zeros(16, 32)
+    torch.save(weights, tmp_path / "many.pt")
+    code, _, err = wplus("info", tmp_path / "many.pt")
+    assert code == 1
+    assert "labels is 45000, expected at most 16384" in err
+
+
 def test_info_tells_format_and_sizes_of_a_strangers_generator(wplus, mini):
     code, out, _ = wplus("info", SNAPSHOT)
     assert code == 0

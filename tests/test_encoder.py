@@ -6,10 +6,19 @@ import pytest
 import torch
 
 from wplus.alignment import as_crop
-from wplus.core import WeightsError
+from wplus.core import TrainingError, WeightsError
 from wplus.core.images import write_picture
 from wplus.inversion import Encoder, Objective, Pixel, Settings, invert
-from wplus.models import EncoderNetwork, load_encoder, load_perceptual, read_encoder
+from wplus.models import (
+    Card,
+    EncoderNetwork,
+    Generator,
+    StyleGAN2,
+    StyleGAN2Config,
+    load_encoder,
+    load_perceptual,
+    read_encoder,
+)
 from wplus.models.encoder import EncoderConfig
 from wplus.training.encoder import EncoderRecipe, EncoderRun
 from wplus.training.faces import Faces
@@ -98,6 +107,32 @@ def test_training_brings_its_reconstructions_nearer_and_a_resumed_run_is_the_unb
     for _ in range(27):
         resumed.step()
     assert torch.equal(resumed.network.base.weight, run.network.base.weight)
+
+
+def test_a_checkpoint_for_another_generator_is_refused(mini, tmp_path):
+    perceptual = load_perceptual("vgg-slim")
+    run = EncoderRun(RECIPE, faces(mini, 100), generator=mini, perceptual=perceptual)
+    save_checkpoint(run, tmp_path / "c.pt")
+    run.network.generator = "0" * 16
+    with pytest.raises(TrainingError, match="made for generator"):
+        load_checkpoint(run, tmp_path / "c.pt")
+    torch.save(torch.zeros(3), tmp_path / "c.pt")
+    with pytest.raises(TrainingError, match="no checkpoint of wplus"):
+        load_checkpoint(run, tmp_path / "c.pt")
+
+
+def test_generators_of_classes_are_refused():
+    torch.manual_seed(0)
+    classes = Generator(StyleGAN2(StyleGAN2Config((8, 8), 8, 8, 1, labels=3)), Card("classes"))
+    with pytest.raises(TrainingError, match="classes knows classes"):
+        EncoderRun(RECIPE, Faces(torch.zeros(100, 3, 8, 8).byte()), generator=classes, perceptual=load_perceptual("vgg-slim"))
+
+
+def test_enormous_sizes_in_a_header_are_refused_before_memory_is_asked_for(network, tmp_path):
+    network.config = replace(network.config, w_dim=1 << 20, hidden=1 << 20)  # petabytes, if one believed it
+    network.save(tmp_path / "e.safetensors")
+    with pytest.raises(WeightsError, match="do not fit together"):
+        read_encoder(tmp_path / "e.safetensors")
 
 
 def test_nonsense_is_refused():

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wplus.core.animation import sheet
+from wplus.core.errors import TrainingError
 from wplus.core.shapes import Images, Ws
 from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator
 from wplus.models.encoder import EncoderConfig, EncoderNetwork
@@ -59,6 +60,9 @@ class EncoderRun(nn.Module):
         generator, perceptual: frozen.
         start: an encoder to go on from, such as the one that a generator's own training leaves.
         device: where to.
+
+    Raises:
+        TrainingError: the generator knows classes, or its pictures are not RGB.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class EncoderRun(nn.Module):
         device: str = "cpu",
     ) -> None:
         super().__init__()
+        if generator.labels or generator.network.config.colours != 3:
+            raise TrainingError(f"{generator.name} knows classes or has no RGB pictures; encoders are for plain RGB")
         torch.manual_seed(recipe.seed)
         self.recipe, self.faces, self.device = recipe, faces, device
         self._frozen = (generator.to(device), perceptual.to(device))  # in a tuple: no part of a checkpoint
@@ -83,6 +89,11 @@ class EncoderRun(nn.Module):
         self.seen = 0
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.resume(0)
+
+    @property
+    def frozen(self) -> str:
+        """The fingerprint of the generator that it is for."""
+        return self.network.generator
 
     def resume(self, seen: int) -> None:
         """Take up the training after `seen` pictures; weights and the optimiser's state are the caller's to load."""

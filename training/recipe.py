@@ -109,6 +109,11 @@ class Run(nn.Module):
         self.scales = [0.5 * (x.float().std(dim=(0, 2, 3), keepdim=True) + x.float().std()) for x in levels]
 
     @property
+    def frozen(self) -> str:
+        """No generator: this run trains one."""
+        return ""
+
+    @property
     def warm(self) -> bool:
         """Whether the run is still in its variational phase."""
         return self.seen < self.recipe.warm_images

@@ -21,6 +21,9 @@ from wplus.training.faces import Faces
 from wplus.training.look import Look
 from wplus.training.recipe import Run
 
+DAMAGE = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, UnpicklingError)
+"""What a file that is no checkpoint makes torch and us raise."""
+
 
 @runtime_checkable
 class Trainable(Protocol):
@@ -32,6 +35,10 @@ class Trainable(Protocol):
     @property
     def recipe(self) -> Any:
         """A frozen record with the number of `images` to see."""
+
+    @property
+    def frozen(self) -> str:
+        """The fingerprint of the generator that the run is for; empty if it trains one itself."""
 
     def step(self) -> dict[str, float]:
         """One batch; the losses by name."""
@@ -111,6 +118,7 @@ def save_checkpoint(run: Trainable, path: Path) -> None:
     """Write everything a run needs to go on, atomically."""
     state = {
         "recipe": asdict(run.recipe),
+        "generator": run.frozen,
         "seen": run.seen,
         "weights": run.state_dict(),
         "optimisers": {name: optimiser.state_dict() for name, optimiser in run.optimisers.items()},
@@ -128,15 +136,19 @@ def load_checkpoint(run: Trainable, path: Path) -> None:
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         theirs, ours = ({**recipe, "images": 0} for recipe in (state["recipe"], asdict(run.recipe)))
-    except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
+        if theirs != ours:
+            changed = sorted(name for name in ours if theirs.get(name) != ours[name])
+            raise TrainingError(f"{path}: made with another recipe ({', '.join(changed)}); give another folder")
+        if state.get("generator", "") != run.frozen:
+            raise TrainingError(
+                f"{path}: made for generator {state['generator']}, not {run.frozen}; give another folder"
+            )
+        run.load_state_dict(state["weights"])
+        run.resume(state["seen"])
+        for name, optimiser in run.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+    except DAMAGE as error:
         raise TrainingError(f"{path}: no checkpoint of wplus, or damaged") from error
-    if theirs != ours:
-        changed = sorted(name for name in ours if theirs.get(name) != ours[name])
-        raise TrainingError(f"{path}: made with another recipe ({', '.join(changed)}); give another folder")
-    run.load_state_dict(state["weights"])
-    run.resume(state["seen"])
-    for name, optimiser in run.optimisers.items():
-        optimiser.load_state_dict(state["optimisers"][name])
 
 
 @torch.no_grad()

@@ -110,5 +110,5 @@ def _modulated(ours: str, theirs: str, *, mirrored: bool = False) -> list[Row]:
         Row(f"{ours}.weight", f"{theirs}.weight", lambda weight: weight.flip(2, 3) if mirrored else weight),
         Row(f"{ours}.bias", f"{theirs}.bias"),
         Row(f"{ours}.affine.weight", f"{theirs}.style.weight"),
-        Row(f"{ours}.affine.bias", f"{theirs}.style.bias", lambda bias: bias + 1),
+        Row(f"{ours}.affine.bias", f"{theirs}.style.bias", lambda bias: bias.float() + 1),
     ]

@@ -193,7 +193,7 @@ def _modulated(ours: str, theirs: str, read: Callable[[Tensor], Tensor]) -> list
         Row(f"{ours}.weight", f"{theirs}/weight", read),
         Row(f"{ours}.bias", f"{theirs}/bias"),
         Row(f"{ours}.affine.weight", f"{theirs}/mod_weight", _dense_weight),
-        Row(f"{ours}.affine.bias", f"{theirs}/mod_bias", lambda bias: bias + 1),
+        Row(f"{ours}.affine.bias", f"{theirs}/mod_bias", lambda bias: bias.float() + 1),
     ]
 
 
