@@ -12,7 +12,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 from wplus.core.errors import LatentError, OutputError
 from wplus.core.files import replacing
 from wplus.core.foreign import read_tree
+from wplus.core.foreign.stream import shown
 from wplus.core.latent import Latent, join
 from wplus.core.shapes import Images, Ws
 
@@ -50,6 +51,13 @@ PLAUSIBLE_ROWS = range(6, USUAL_ROWS, 2)
 
 MOST_ROWS = 64
 """More layers than any StyleGAN has."""
+
+
+LEAST_DIM = 16
+"""Numbers a row that arrays in dictionaries and lists must have, unless their name tells that they are codes."""
+
+WEIGHTS = (".weight", ".bias")
+"""How names of a network's arrays end, never those of codes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +155,13 @@ def _find(tree: object) -> _Found | None:
     """The parts of what `read_tree` read, or None where it is built otherwise."""
     if isinstance(tree, Tensor):
         return _Found("plain", [{"latent": tree}], one=False)
-    if isinstance(tree, list | tuple) and _is_steps(tree):
+    if isinstance(tree, list | tuple) and _are_wide(tree):
         return _Found("plain", [{"latent": item} for item in tree])
     if not isinstance(tree, dict) or not tree:
         return None
     names = tuple(map(str, tree))
     known = [name for name in CODE_NAMES if isinstance(tree.get(name), Tensor)]
-    if len(tree) == 1 and not Path(names[0]).suffix and isinstance(tree.get(names[0]), Tensor):
+    if len(tree) == 1 and not Path(names[0]).suffix and _is_wide(tree.get(names[0])):
         known = list(names)
     if len(known) > 1:
         return None  # either may be the one that was meant
@@ -165,7 +173,7 @@ def _find(tree: object) -> _Found | None:
         return _Found("rosinality", [tree])
     if all(isinstance(item, dict) and "latent" in item for item in tree.values()):
         return _Found("rosinality", list(tree.values()), names)
-    if all(_is_steps(item) for item in tree.values()):
+    if all(_are_wide(item) for item in tree.values()) and not any(name.endswith(WEIGHTS) for name in names):
         return _Found("restyle", [{"latent": item} for item in tree.values()], names)
     return None
 
@@ -240,7 +248,7 @@ def write_codes(
         raise LatentError(f"{path}: layout puzer holds one code, the latent has {len(latent)}")
     given = tuple(names) or tuple(path.stem if len(latent) == 1 else f"{path.stem}-{i}" for i in range(len(latent)))
     if len(set(given)) != len(latent):
-        raise LatentError(f"{path}: {len(latent)} codes need as many different names, got {list(given)}")
+        raise LatentError(f"{path}: {len(latent)} codes need as many different names, got {list(given)!s:.200}")
     content = _content(form, latent.to("cpu"), given, pictures)
     with replacing(path) as temporary, temporary.open("wb") as file:  # a file: to a path numpy adds a suffix
         if suffix == ".npz":
@@ -284,6 +292,15 @@ def _is_steps(value: object) -> bool:
     return all(isinstance(item, Tensor) and item.ndim in (2, 3) for item in value)
 
 
+def _is_wide(value: object) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and value.shape[-1] >= LEAST_DIM
+
+
+def _are_wide(value: object) -> bool:
+    """Whether it is as `_is_steps` wants it, and wide enough for codes that nothing names."""
+    return _is_steps(value) and all(map(_is_wide, [value] if isinstance(value, Tensor) else cast(list[object], value)))
+
+
 def _maps(noise: object, count: int) -> tuple[Tensor, ...] | None:
     """Noise maps as (count, 1, height, width), or None for none."""
     if noise is None or (isinstance(noise, list | tuple) and not noise):
@@ -293,7 +310,8 @@ def _maps(noise: object, count: int) -> tuple[Tensor, ...] | None:
     for item in noise:
         if item.ndim < 2 or 0 in item.shape or item.numel() != count * item.shape[-1] * item.shape[-2]:
             raise LatentError(f"a noise map has shape {tuple(item.shape)}, expected ({count}, 1, height, width)")
-    return tuple(item.detach().reshape(count, 1, *item.shape[-2:]) for item in noise)
+    plain = [item.detach().float() if item.is_floating_point() else item for item in noise]
+    return tuple(item.reshape(count, 1, *item.shape[-2:]) for item in plain)
 
 
 def _words(tree: object) -> str:
@@ -304,7 +322,7 @@ def _words(tree: object) -> str:
         names = ", ".join(repr(name)[:40] for name in list(tree)[:4])
         return f"{len(tree)} entries ({names}{', ...' if len(tree) > 4 else ''})" if tree else "an empty dictionary"
     name = getattr(tree, "name", None)
-    return f"the object {name}"[:80] if isinstance(name, str) else f"a {type(tree).__name__}"
+    return f"the object {shown(name)}"[:80] if isinstance(name, str) else f"a {type(tree).__name__}"
 
 
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)

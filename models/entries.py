@@ -190,7 +190,7 @@ SHIPPED = (
         sha256="7a25f756bae589b2f9452ef00b3cea0061aa11904e1ad5489738dd4be0fa2f31",
     ),
     Entry(
-        "faces-64-encoder", "faces-64-encoder.safetensors", OURS_ENCODER, FACES, 64, kind="encoder", size=12_409_856,
+        "faces-64-encoder", "faces-64-encoder.safetensors", OURS_ENCODER, FACES, kind="encoder", size=12_409_856,
         sha256="a508fcf22ffe5a0c53ed17b1019f8911aba888420e686938e01599e8fb1a5e78",
     ),
     Entry(

@@ -24,6 +24,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from wplus.core.errors import GeneratorError
 from wplus.core.foreign import read_tree
+from wplus.core.latent_formats import holds_codes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sets limits that only Linux keeps")
 
@@ -32,7 +33,8 @@ import hashlib, json, resource, signal, sys
 from pathlib import Path
 import torch
 from wplus.core.foreign import Thing, read_tree
-from wplus.core.errors import GeneratorError
+from wplus.core.errors import GeneratorError, LatentError
+from wplus.core.latent_formats import codes_in
 
 def digest(tree, sha):
     if isinstance(tree, torch.Tensor):
@@ -54,7 +56,12 @@ resource.setrlimit(resource.RLIMIT_AS, (size + (4 << 30), size + (4 << 30)))
 for path in sorted(Path(sys.argv[1]).iterdir()):
     signal.setitimer(signal.ITIMER_PROF, 10)
     try:
-        told = digest(read_tree(path, error=GeneratorError), hashlib.sha256()).hexdigest()
+        tree = read_tree(path, error=GeneratorError)
+        try:
+            codes_in(tree)
+        except LatentError:
+            pass
+        told = digest(tree, hashlib.sha256()).hexdigest()
         print(json.dumps([path.name, told, None]), flush=True)
     except GeneratorError as error:
         print(json.dumps([path.name, None, str(error).replace(str(path), "FILE")]), flush=True)
@@ -479,8 +486,61 @@ def bombs():
     yield "escapes", b"S'\\N{BULLET}'\n."
     yield "no quotes", b"Sa\n."
     yield "protocol 9", whole(b"N", 9)
+    state = body({"type": "class", "class_name": "Generator\n\x1b[31m", "state": {}})
+    yield "class of many lines", whole(called("torch_utils.persistence", "_reconstruct_persistent_obj", state))
+    yield "module in red", whole(name("a\x1b[31m.persistence", "_reconstruct_persistent_obj") + b"Nb")
     yield "nothing to stop", whole(b"")
     yield "no marks", whole(b"t")
+
+
+def memoized():
+    """Something big that the file holds once and uses many times."""
+    keys = b"".join(b"J" + struct.pack("<i", key) + b"N" for key in range(100_000))
+    build = called("dnnlib.tflib.network", "Network") + b"h\x02b"
+    yield "state of many networks", whole(b"}(" + keys + b"uq\x02](" + build * 20_000 + b"e")
+    many = b"(" + b"N" * 200_000 + b"tq\x02"
+    for module, attribute in [("torch", "device"), ("pathlib", "PosixPath"), ("numpy", "dtype")]:
+        start = text("f4") if attribute == "dtype" else b""
+        again = many.replace(b"(", b"(" + start, 1) + name(module, attribute) + b"q\x01"
+        yield f"arguments of {attribute}", whole(again + b"h\x01h\x02R0" * 100_000)
+    long = text("y" * 3_000_000)
+    again = b"h\x02Ns" * 300_000
+    yield "equal long keys", whole(b"}" + long + b"Ns" + long + b"q\x020" + again)
+    yield (
+        "equal long keys of bytes",
+        whole(
+            b"}"
+            + b"".join(called("_codecs", "encode", long, text("latin1")) + part for part in (b"Ns", b"q\x020"))
+            + again
+        ),
+    )
+    again = b"(" + text("storage") + name("torch", "FloatStorage") + b"h\x02" + text("cpu") + b"K\x00tQ0"
+    again = storage(count=0).replace(text("0"), long) + b"0" + long + b"q\x020" + again * 60_000
+    yield "equal long keys of storages", legacy(whole(again))
+    again = called("torch.storage", "_load_from_bytes", b"h\x02") + b"0"
+    packed = legacy(whole(storage(count=0)), keys=pickle.dumps(["0"], 2), storages=bytes(8))
+    packed = b"T" + struct.pack("<i", len(packed) + 10_000_000) + packed + bytes(10_000_000)
+    yield "storages in text", whole(packed + b"q\x02" + again * 15_000)
+    member = npy_of("|O", "()", whole(array("O", (), b"]Na", order="|")))
+    yield "overlapping entries", nested(member, 5000, bytes(10_000_000))
+    for label, count, uses in [("expanded", 28_000, 1), ("expanded a little", 280, 100), ("same", 0, 60)]:
+        sides, strides = ((count, 18, 512), (0, 0, 0)) if count else ((400, 18, 512), (18 * 512, 512, 1))
+        size = 1 if count else 400 * 18 * 512
+        tail = b"".join([body(0), body(sides), body(strides), b"\x89", called("collections", "OrderedDict")])
+        begin = storage(kind="UntypedStorage", count=size) + tail + name("torch", "float8_e4m3fn")
+        made = called("torch._utils", "_rebuild_tensor_v3", begin) + b"q\x02"
+        yield f"{label} fp8", torch_zip(whole(b"](" + made + b"h\x02" * (uses - 1) + b"e"), [bytes(size)])
+
+
+def nested(member, count, end):
+    """An archive each of whose files contains the next, to the archive's end."""
+    heads = b"".join(b"PK\3\4" + bytes(22) + struct.pack("<HH", 9, 0) + b"%05d.npy" % i + member for i in range(count))
+    directory, step = b"", len(heads) // count
+    for index in range(count):
+        size = len(heads) - index * step - 39 + len(end)
+        directory += struct.pack("<4s16xIIHHH8xI", b"PK\1\2", size, size, 9, 0, 0, index * step) + b"%05d.npy" % index
+    ends = struct.pack("<4s4xHHIIH", b"PK\5\6", count, count, len(directory), len(heads) + len(end), 0)
+    return heads + end + directory + ends
 
 
 def bad_tensors():
@@ -621,6 +681,8 @@ def bad_archives():
     yield "bomb", handmade({"a.npy": (8, zeros, 3000 << 20)})
     yield "bomb that lies", handmade({"a.npy": (8, zeros, 1000)})
     yield "bomb that lies more", handmade({"a.npy": (8, zeros, 0)})
+    few = npy_of("|u1", "(1048576,)")
+    yield "more than is packed", handmade({"a.npy": (8, packed_zeros(1, few) + b"more", len(few) + (1 << 20))})
     yield "bomb in data.pkl", handmade({"a/data.pkl": (8, zeros, 3000 << 20)})
     head = npy_of("|u1", f"({100 << 20},)")
     many = {f"{index}.npy": (8, packed_zeros(100, head), len(head) + (100 << 20)) for index in range(20)}
@@ -754,6 +816,7 @@ def verdicts(tmp_path_factory):
             for index, part in enumerate(flipped(data, seed))
         ),
         "bombs": bombs(),
+        "memoized": memoized(),
         "tensors": bad_tensors(),
         "arrays": bad_arrays(),
         "archives": bad_archives(),
@@ -812,7 +875,9 @@ def test_what_asks_for_code_is_refused_by_its_name(verdicts):
         assert error == f"FILE: refused: it asks for {asked}, which no checkpoint needs", (label, error)
 
 
-@pytest.mark.parametrize("family", ["code", "cut", "bombs", "tensors", "arrays", "archives", "safetensors", "foreign"])
+@pytest.mark.parametrize(
+    "family", ["code", "cut", "bombs", "memoized", "tensors", "arrays", "archives", "safetensors", "foreign"]
+)
 def test_none_of_a_family_is_read(verdicts, family):
     assert not [label for label, (digest, _) in verdicts[family].items() if digest]
 
@@ -834,6 +899,14 @@ def test_a_page_in_place_of_a_file_is_told(verdicts):
     assert "Git LFS pointer" in verdicts["foreign"]["pointer"][1]
     assert "HDF5" in verdicts["foreign"]["keras"][1] and "ONNX" in verdicts["foreign"]["onnx"][1]
     assert "TorchScript" in verdicts["code"]["script"][1]
+
+
+def test_arrays_of_a_network_are_not_taken_for_codes():
+    square, row = torch.zeros(3, 3), torch.zeros(10, 64)
+    for tree in ({"foo": square}, {"fc.weight": row}, {"fc.weight": row, "fc.bias": row[0]}, {"a": square}, [square]):
+        assert not holds_codes(tree)
+    for tree in (square, {"w": square}, {"foo": row}, {"a.png": row}, {"a.png": [row]}, [row]):
+        assert holds_codes(tree)
 
 
 def test_what_is_no_file_is_told(tmp_path):

@@ -7,11 +7,14 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from wplus.core.foreign.arrays import array, as_bytes, strided
-from wplus.core.foreign.stream import Allowance, Bytes, RejectedError, Stream
+from wplus.core.foreign.stream import Allowance, Bytes, RejectedError, Stream, shown
 
 Arguments = tuple[Any, ...]
 
 LONGEST_NAME = 200
+
+LONGEST_KEY = 4096
+"""Characters of a dict's key; longer ones would take long to compare with their equals."""
 
 
 @runtime_checkable
@@ -95,16 +98,19 @@ def find(module: str, name: str) -> object:
 
 def refusal(full: str) -> RejectedError:
     """The refusal of a name that is not on the list; what cannot be printed is left out of it."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in full[:100])
-    return RejectedError(f"refused: it asks for {shown}, which no checkpoint needs")
+    return RejectedError(f"refused: it asks for {shown(full)}, which no checkpoint needs")
 
 
 def checked(key: object) -> object:
     """A dict's key that hashes fast: deep tuples would overflow the stack, chosen integers collide.
 
+    Also compared fast: a long text that equals another is walked to its end each time.
+
     Raises:
         RejectedError: another one.
     """
+    if isinstance(key, str | bytes) and len(key) > LONGEST_KEY:
+        raise RejectedError(f"refused: a dict with a key of {len(key)} characters, where names belong")
     if type(key) in (str, bytes, float, bool, type(None)) or (type(key) is int and abs(key) < 1 << 60):
         return key
     raise RejectedError(f"refused: a dict with a key of type {_told(key)}, where names belong")
@@ -117,10 +123,8 @@ def build(target: object, state: object, reader: Reader) -> None:
         RejectedError: another object, or a state that it cannot have.
     """
     match target, state:
-        case Shell("Network"), dict():
-            target.state = {key: value for key, value in state.items() if key != "build_module_src"}
         case Shell(), _:
-            target.state = state
+            target.state = state  # not a copy, which a short file could ask for many times
         case dict(), _:
             pass  # attributes of a dict, such as the `_metadata` of a state dict
         case ArrayType(), (int(), str(order), None, None, None, *_):
@@ -132,15 +136,19 @@ def build(target: object, state: object, reader: Reader) -> None:
 
 
 def _told(value: object) -> str:
-    return value.name if isinstance(value, Allowed) else type(value).__name__
+    return shown(value.name) if isinstance(value, Allowed) else type(value).__name__
 
 
 def _persistent(reader: Reader, arguments: Arguments) -> object:
     """NVIDIA's: class name and state count, the source text is dropped unread."""
     match arguments:
-        case ({"type": "class", "class_name": str(name), "state": state},):
+        case ({"type": "class", "class_name": str(name), "state": state},) if _is_name(name):
             return Shell(name, state)
     raise RejectedError("damaged: a persistent object without class name and state")
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= LONGEST_NAME and name.isprintable()
 
 
 def _shell(name: str | None) -> Callable[[Reader, Arguments], object]:
@@ -230,6 +238,7 @@ def _load_from_bytes(reader: Reader, arguments: Arguments) -> object:
     """Torch's own unpickles without limits; here the bytes go through the same machine."""
     match arguments:
         case (bytes() | str() as raw,):
+            reader.allowance.hold(len(raw) if isinstance(raw, str) else 0)  # text is copied
             found = reader.nested(Stream.of(as_bytes(raw), reader.allowance))
         case (Stream() as stream,):
             found = reader.nested(stream.again())

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wplus.core.foreign.stream import Bytes, RejectedError, Stream
+from wplus.core.foreign.stream import Bytes, RejectedError, Stream, shown
 
 MOST_ENTRIES = 1 << 16
 CHUNK = 1 << 20
@@ -64,20 +64,21 @@ class Member:
         self.archive.allowance.hold(self.size)
         unpacking = zlib.decompressobj(-15)
         data = unpacking.decompress(packed.take(len(packed)), self.size + 1)
-        if len(data) != self.size or not unpacking.eof:
-            raise RejectedError(f"damaged: {_shown(self.name)} does not unpack to {self.size} bytes")
+        if len(data) != self.size or not unpacking.eof or unpacking.unused_data:
+            raise RejectedError(f"damaged: {shown(self.name)} does not unpack to {self.size} bytes")
         return data
 
     def _check(self, found: int) -> None:
         if self.checksum not in (0, found):  # torch can be told to write none
-            raise RejectedError(f"damaged: {_shown(self.name)} differs from its checksum")
+            raise RejectedError(f"damaged: {shown(self.name)} differs from its checksum")
 
 
 def members(archive: Stream) -> Mapping[str, Member]:
     """The files in an archive, by name.
 
     Raises:
-        RejectedError: it is cut off or damaged, has more than `MOST_ENTRIES` files, two of one name, or encrypted ones.
+        RejectedError: it is cut off or damaged, has more than `MOST_ENTRIES` files, two of one name or at one
+            place, or encrypted ones.
     """
     count, size, offset = _directory_place(archive)
     if count > MOST_ENTRIES or size > 256 * MOST_ENTRIES:
@@ -89,8 +90,13 @@ def members(archive: Stream) -> Mapping[str, Member]:
     for _ in range(count):
         member = _entry(directory, archive)
         if member.name in found:
-            raise RejectedError(f"refused: an archive with two files named {_shown(member.name)}")
+            raise RejectedError(f"refused: an archive with two files named {shown(member.name)}")
         found[member.name] = member
+    behind = offset
+    for member in sorted(found.values(), key=lambda member: member.offset, reverse=True):
+        if member.offset + 30 + len(member.raw_name) + member.packed > behind:
+            raise RejectedError("refused: an archive whose files overlap")  # each would be read, and checked, again
+        behind = member.offset
     return found
 
 
@@ -126,11 +132,11 @@ def _entry(directory: Stream, archive: Stream) -> Member:
     extra = directory.take(extra_size)
     directory.part(comment_size)
     if flags & 1 or method not in (0, 8):
-        raise RejectedError(f"{_shown(name)} in it is encrypted, or packed by a method other than deflate")
+        raise RejectedError(f"{shown(name)} in it is encrypted, or packed by a method other than deflate")
     long = _long_sizes(extra)
     size, packed, offset = (long.pop(0) if value == 0xFFFFFFFF and long else value for value in (size, packed, offset))
     if method == 0 and packed != size:
-        raise RejectedError(f"damaged: {_shown(name)} has two sizes")
+        raise RejectedError(f"damaged: {shown(name)} has two sizes")
     return Member(archive, name, raw_name, method, checksum, packed, size, offset)
 
 
@@ -143,7 +149,3 @@ def _long_sizes(extra: bytes) -> list[int]:
             return [number for (number,) in struct.iter_unpack("<Q", extra[at + 4 : at + 4 + size // 8 * 8])]
         at += 4 + size
     return []
-
-
-def _shown(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:100])

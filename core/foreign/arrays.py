@@ -81,7 +81,7 @@ def array(
     if dtype is None:
         raise RejectedError(f"an array of type {code[:20]!r}, which is neither numbers nor text")
     if prod(sides) * dtype.itemsize != len(data):
-        raise RejectedError(f"damaged or cut off: an array of shape {tuple(sides)} in {len(data)} bytes")
+        raise RejectedError(f"damaged or cut off: an array of shape {tuple(sides)!s:.100} in {len(data)} bytes")
     unit = dtype.itemsize // (2 if dtype.is_complex else 1)
     values = (swapped(data, unit) if order == ">" else data).view(dtype)
     if fortran:
@@ -123,7 +123,7 @@ def _objects(raw: object, sides: Sequence[int], allowance: Allowance) -> object:
 def _texts(data: Bytes, sides: Sequence[int], width: int, kind: str, allowance: Allowance) -> object:
     size = width * (4 if kind[-1] == "U" else 1)
     if prod(sides) * size != len(data):
-        raise RejectedError(f"damaged or cut off: an array of shape {tuple(sides)} in {len(data)} bytes")
+        raise RejectedError(f"damaged or cut off: an array of shape {tuple(sides)!s:.100} in {len(data)} bytes")
     allowance.step(prod(sides))
     memory = data.numpy().tobytes()
     parts = [memory[at : at + size] for at in range(0, len(memory), size)]

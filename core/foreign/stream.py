@@ -25,6 +25,11 @@ class RejectedError(Exception):
     """Why a file is not read, in one line without the file's name."""
 
 
+def shown(words: str) -> str:
+    """Words of a file as a message may show them: not many, and nothing that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in words[:100])
+
+
 @dataclass
 class Allowance:
     """What reading a file may still cost: bytes of memory, and steps of some 100 bytes each."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from wplus.core.foreign.allowed import Allowed, Storage
+from wplus.core.foreign.allowed import LONGEST_NAME, Allowed, Storage
 from wplus.core.foreign.archive import Member
 from wplus.core.foreign.arrays import as_bytes, swapped
 from wplus.core.foreign.stream import Bytes, RejectedError, Stream
@@ -104,7 +104,9 @@ def _legacy(stream: Stream, *, nested: Callable[[Stream], object] | None) -> obj
 def _identity(identity: object) -> tuple[torch.dtype, str, int, int, int]:
     """What a persistent id tells of a storage: kind of number, key, size, first and last byte of the part in use."""
     match identity:
-        case ("storage", torch.dtype() as dtype, str(key), _, int(count), *rest) if 0 <= count < 1 << 48:
+        case ("storage", torch.dtype() as dtype, str(key), _, int(count), *rest) if (
+            0 <= count < 1 << 48 and len(key) <= LONGEST_NAME
+        ):
             size = dtype.itemsize
             match rest:
                 case [] | [None]:

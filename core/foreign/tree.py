@@ -19,7 +19,7 @@ from wplus.core.errors import WplusError
 from wplus.core.foreign.allowed import Allowed, ArrayType, PendingArray, Shell, Storage
 from wplus.core.foreign.archive import members
 from wplus.core.foreign.arrays import array, as_bytes
-from wplus.core.foreign.stream import Allowance, RejectedError, Stream
+from wplus.core.foreign.stream import Allowance, RejectedError, Stream, shown
 from wplus.core.foreign.torchfile import read_archive, read_pickle
 
 Tree: TypeAlias = Any
@@ -69,7 +69,7 @@ def read_tree(path: str | Path, *, error: type[WplusError]) -> Tree:
         raise error(f"{path}: cannot be read: {reason.strerror or reason}") from reason
     except Exception as reason:  # hostile bytes can raise anything, MemoryError and RecursionError included
         words = " ".join(f"{type(reason).__name__} {reason}".split())
-        raise error(f"{path}: damaged or cut off ({words[:100]}); get the file again") from reason
+        raise error(f"{path}: damaged or cut off ({shown(words)}); get the file again") from reason
 
 
 def _read(stream: Stream, path: Path) -> object:
@@ -171,6 +171,8 @@ class _Plain:
 
     def __init__(self, allowance: Allowance, size: int) -> None:
         self.allowance = Allowance(allowance.memory + size)  # a value that is shared counts wherever it stands
+        self._unseen: dict[int, int] = {}
+        """Of each storage, by its place in memory, the bytes that no tensor has shown yet."""
 
     def tree(self, value: object, depth: int = 0) -> Tree:
         """The value as plain data."""
@@ -189,6 +191,8 @@ class _Plain:
                 return self._tensor(value.data.view(value.dtype))
             case Shell():
                 state = self.tree(value.state, depth + 1)
+                if isinstance(state, dict):
+                    state.pop("build_module_src", None)
                 return (state or {}) if value.name is None else Thing(value.name, state)
             case PendingArray():
                 return self.tree(value.value, depth + 1)
@@ -209,6 +213,11 @@ class _Plain:
         return [value if type(value) in _ATOMS else self.tree(value, depth) for value in values]
 
     def _tensor(self, value: Tensor) -> Tensor:
-        self.allowance.hold(value.numel() * value.itemsize)  # as if each were copied, for some user will
+        size, place = value.numel() * value.itemsize, value.untyped_storage().data_ptr()
+        unseen = self._unseen.get(place, value.untyped_storage().nbytes())
+        own = min(size, unseen)
+        self._unseen[place] = unseen - own
+        # as if each were copied, for some user will; what the file holds once and shows often, as fp32 and thrice
+        self.allowance.hold(own + (size - own) // value.itemsize * max(value.itemsize, 4) * 3)
         # other bytes than 0 and 1 in a tensor of truth values make torch write beyond its ends
         return value.view(torch.uint8) != 0 if value.dtype == torch.bool else value

@@ -99,6 +99,7 @@ class Machine:
             raise RejectedError(f"refused: it calls a {type(target).__name__}")
         if not isinstance(arguments, tuple):
             raise RejectedError("damaged: a call whose arguments are no tuple")
+        self.allowance.step(len(arguments))  # they may be walked, and one tuple serve many calls
         return target.call(self, arguments)
 
     def build(self) -> None:
