@@ -248,7 +248,11 @@ def test_what_was_broken_off_goes_on_to_the_same_end(wplus, portrait, tmp_path, 
 
 def test_ctrl_c_keeps_the_best_latent(portrait, tmp_path):
     command = [SCRIPT, "invert", portrait, "-o", tmp_path / "out", "--steps", "1000000"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+
+    def listen():  # a suite that runs in the background ignores Ctrl-C, and its children would too
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
         assert process.stderr.readline().startswith("generator faces-64")
         time.sleep(5)
         process.send_signal(signal.SIGINT)

@@ -125,7 +125,9 @@ def test_generators_of_classes_are_refused():
     torch.manual_seed(0)
     classes = Generator(StyleGAN2(StyleGAN2Config((8, 8), 8, 8, 1, labels=3)), Card("classes"))
     with pytest.raises(TrainingError, match="classes knows classes"):
-        EncoderRun(RECIPE, Faces(torch.zeros(100, 3, 8, 8).byte()), generator=classes, perceptual=load_perceptual("vgg-slim"))
+        EncoderRun(
+            RECIPE, Faces(torch.zeros(100, 3, 8, 8).byte()), generator=classes, perceptual=load_perceptual("vgg-slim")
+        )
 
 
 def test_enormous_sizes_in_a_header_are_refused_before_memory_is_asked_for(network, tmp_path):
