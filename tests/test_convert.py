@@ -196,8 +196,13 @@ def test_a_torchscript_program_renders_the_same_in_any_batch(tmp_path):
     assert (program(ws[:1]) - pictures[:1]).abs().max() < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:Warning")
 @pytest.mark.parametrize("name", ["sg1_32.pt", "sg3_t_32.nosrc.pkl"])
 def test_other_architectures_export_too(shared, tmp_path, name):
     pytest.importorskip("onnxscript")
     ws, pictures = exported(shared / "golden" / name, tmp_path / "model.onnx")
     assert (run_onnx(tmp_path / "model.onnx", ws) - pictures).abs().max() < 1e-3
+    exported(shared / "golden" / name, tmp_path / "model.ts")
+    program = torch.jit.load(tmp_path / "model.ts")
+    assert (program(ws) - pictures).abs().max() < 1e-3
+    assert (program(ws[:1]) - pictures[:1]).abs().max() < 1e-3
