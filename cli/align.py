@@ -21,7 +21,7 @@ from wplus.core.images import read_photo, write_picture
 @click.option("--all", "every", is_flag=True, help="All faces of a photograph: NAME-0, NAME-1 ...")
 @click.option("--size", type=click.IntRange(16, 4096), default=1024, show_default=True, help="Side of the crops, px.")
 def command(photos: tuple[Path, ...], output: Path, face: int, every: bool, size: int) -> None:
-    r"""Find faces in PHOTOS (files or folders) and cut them out as FFHQ did.
+    """Find faces in PHOTOS (files or folders) and cut them out as FFHQ did.
 
     Each crop NAME.png has a NAME.json beside it that tells where it lies in the photograph. A rerun skips what is
     finished; manifest.csv tells what became of every input.

@@ -43,7 +43,7 @@ FORMS = tuple(dict.fromkeys((*SUFFIXES.values(), *LAYOUTS)))
 def command(
     source: str, output: Path, form: str | None, generator: str | None, kind: Kind | None, rows: int | None
 ) -> None:
-    r"""Write the generator or the latents of SOURCE as OUTPUT.
+    """Write the generator or the latents of SOURCE as OUTPUT.
 
     \b
     Generators are written as wplus (.safetensors), rosinality (.pt), nvidia (.pkl without source), onnx (.onnx) and

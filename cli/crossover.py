@@ -23,7 +23,7 @@ from wplus.editing import crossover
 def command(
     content: Path, style: Path, output: Path, first_style_layer: str | None, generator: str | None, device: str
 ) -> None:
-    r"""Take coarse layers from CONTENT and fine ones from STYLE; -o is a picture, .npy, or a latent (.safetensors).
+    """Take coarse layers from CONTENT and fine ones from STYLE; -o is a picture, .npy, or a latent (.safetensors).
 
     \b
     Examples:

@@ -60,7 +60,7 @@ class Demo:
 @click.option("--photo", type=click.Path(path_type=Path), help="Your own photograph instead of the astronaut's.")
 @device_option
 def command(output: Path, photo: Path | None, device: str) -> None:
-    r"""Crop, invert, morph, mix, change the expression, paste back: all results and index.html go to the folder -o.
+    """Crop, invert, morph, mix, change the expression, paste back: all results and index.html go to the folder -o.
 
     \b
     Examples:

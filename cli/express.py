@@ -38,7 +38,7 @@ def command(
     generator: str | None,
     device: str,
 ) -> None:
-    r"""Add what differs between NEUTRAL and EXPRESSIVE, two latents of one person, to TARGET.
+    """Add what differs between NEUTRAL and EXPRESSIVE, two latents of one person, to TARGET.
 
     \b
     Example:

@@ -10,13 +10,13 @@ from wplus.core import Latent, WplusError
 from wplus.core.images import read_photo
 from wplus.core.latent_formats import read_codes
 from wplus.models import load_generator, load_perceptual, read_encoder
-from wplus.models.catalogue import GENERATORS
+from wplus.models.catalogue import ENCODERS, GENERATORS, PERCEPTUAL, find
 
 
 @click.command()
 @click.argument("file", type=str)
 def command(file: str) -> None:
-    r"""Tell what FILE holds: a generator of any format (or its name in the catalogue), latents, a network, a picture.
+    """Tell what FILE holds: a generator of any format (or its name in the catalogue), latents, a network, a picture.
 
     \b
     Examples:
@@ -24,7 +24,7 @@ def command(file: str) -> None:
       wplus info ffhq.pkl
       wplus info codes/portrait.safetensors
     """
-    path = Path(file)
+    path = find(file).path if file in (*ENCODERS, *PERCEPTUAL) else Path(file)
     match Contents("generator", "wplus") if file in GENERATORS or not path.exists() else contents_of(path):
         case ("picture", _):
             height, width = read_photo(path).shape[1:]
@@ -38,7 +38,7 @@ def command(file: str) -> None:
             _show(_generator(file, form))
         case ("encoder", _):
             encoder = read_encoder(path)
-            _show({"encoder": file, "generator": encoder.generator, **vars(encoder.config)})
+            _show({"encoder": str(path), "generator": encoder.generator, **vars(encoder.config)})
         case (kind, _):
             raise WplusError(f"{file}: a {kind}, of which there is nothing to tell")
 

@@ -121,7 +121,7 @@ def command(
     device: str,
     **changed: Any,
 ) -> None:
-    r"""Embed PHOTOS (files or folders) in W+: align, then optimise the codes (Image2StyleGAN).
+    """Embed PHOTOS (files or folders) in W+: align, then optimise the codes (Image2StyleGAN).
 
     NAME.safetensors is the latent, NAME.png its picture; manifest.csv tells what became of every input. A rerun skips
     what is finished, and goes on with what Ctrl-C broke off.

@@ -45,7 +45,7 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="wplus", message="wplus %(version)s")
 def cli() -> None:
-    r"""Photographs to the latent space of a GAN and back: embed, edit, render.
+    """Photographs to the latent space of a GAN and back: embed, edit, render.
 
     \b
     wplus invert portrait.jpg -o codes             photograph -> latent

@@ -14,7 +14,7 @@ from wplus.models.entries import ENTRIES, Entry
 @click.group(invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    r"""List the models that can be given by name, with their licences, and what of them is here.
+    """List the models that can be given by name, with their licences, and what of them is here.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def command(context: click.Context) -> None:
 @command.command()
 @click.argument("name")
 def show(name: str) -> None:
-    r"""Tell all about the model NAME.
+    """Tell all about the model NAME.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def show(name: str) -> None:
 @click.option("--again", is_flag=True, help="Download it even if it is here.")
 @click.option("--offline", is_flag=True, help="Only check what is here, as with WPLUS_OFFLINE=1.")
 def fetch_command(name: str, yes: bool, again: bool, offline: bool) -> None:
-    r"""Show the terms of the model NAME, download it, check its sum, and print its path.
+    """Show the terms of the model NAME, download it, check its sum, and print its path.
 
     A download that broke off goes on where it stopped.
 

@@ -34,7 +34,7 @@ def command(
     generator: str | None,
     device: str,
 ) -> None:
-    r"""Morph from latent A to latent B: a strip (.png) or an animation (.gif, .mp4); the first frame is A.
+    """Morph from latent A to latent B: a strip (.png) or an animation (.gif, .mp4); the first frame is A.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ from wplus.core import Latent, LatentError
 @click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
 @device_option
 def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str | None, device: str) -> None:
-    r"""Render LATENTS to the file -o, or into the folder -o under their own names.
+    """Render LATENTS to the file -o, or into the folder -o under their own names.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from wplus.core.images import read_photo, write_picture
 @click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
 @device_option
 def command(photo: Path, latent: Path, output: Path, generator: str | None, device: str) -> None:
-    r"""Render LATENT and paste it back into the PHOTO it came from, feathered; the rest stays bit for bit.
+    """Render LATENT and paste it back into the PHOTO it came from, feathered; the rest stays bit for bit.
 
     \b
     Example:

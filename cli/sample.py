@@ -22,7 +22,7 @@ from wplus.models import load_generator
 @click.option("--label", type=int, help="Class, of a generator that knows classes.  [drawn]")
 @device_option
 def command(output: Path, generator: str, seed: int, count: int, psi: float, label: int | None, device: str) -> None:
-    r"""Draw faces: seedNNNN.png, its latent seedNNNN.safetensors, and all of them on sheet.png.
+    """Draw faces: seedNNNN.png, its latent seedNNNN.safetensors, and all of them on sheet.png.
 
     \b
     Example:

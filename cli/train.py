@@ -33,7 +33,7 @@ MAX_CHANNELS = 256
 def command(
     folder: Path, output: Path, features: Path | None, licence: str, terms: str, every: int, device: str, **changed: Any
 ) -> None:
-    r"""Train a StyleGAN2 on the aligned faces in FOLDER (pictures, or tar files of pictures).
+    """Train a StyleGAN2 on the aligned faces in FOLDER (pictures, or tar files of pictures).
 
     The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, generator.safetensors, and the encoder
     that was trained with it. The same command goes on where it was stopped.

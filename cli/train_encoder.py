@@ -35,7 +35,7 @@ def command(
     device: str,
     **changed: Any,
 ) -> None:
-    r"""Train an encoder for GENERATOR (a name or a file) on the aligned faces in FOLDER.
+    """Train an encoder for GENERATOR (a name or a file) on the aligned faces in FOLDER.
 
     The output folder gets checkpoint.pt, log.csv, sheets of reconstructions as it goes, and encoder.safetensors, for
     `wplus invert --encoder`. The same command goes on where it was stopped.

@@ -94,7 +94,8 @@ def test_every_command_has_help_with_an_example(wplus, name):
     code, out, _ = wplus(name, "--help")
     assert code == 0
     assert "Example" in out
-    assert f"wplus {name}" in out
+    assert f"\n    wplus {name} " in f"{out} ".replace(f"wplus {name}\n", f"wplus {name} \n")  # on a line of its own
+    assert "\\b" not in out
 
 
 def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(wplus):

@@ -12,6 +12,7 @@ from wplus.cli.convert import SUFFIXES
 from wplus.cli.main import main
 from wplus.core import Latent
 from wplus.models import load_generator
+from wplus.models.entries import SHIPPED
 
 SCRIPT = Path(sys.executable).parent / "wplus"
 GOLDEN = Path(__file__).parent / "golden"
@@ -59,6 +60,12 @@ def test_terms_go_along_into_other_programs_files(wplus, tmp_path, suffix):
     assert wplus("convert", "faces-64", tmp_path / f"faces{suffix}")[0] == 0
     card, ours = load_generator(tmp_path / f"faces{suffix}").card, load_generator("faces-64").card
     assert (card.licence, card.terms, card.perceptual) == (ours.licence, ours.terms, "vgg-slim")
+
+
+def test_info_tells_every_model_that_ships(wplus):
+    for entry in SHIPPED:
+        code, out, _ = wplus("info", entry.name)
+        assert (code, out.splitlines()[0].split()[0]) == (0, entry.kind)
 
 
 def test_a_file_is_not_converted_onto_itself(wplus, tmp_path):
