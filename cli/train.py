@@ -39,8 +39,9 @@ def command(
     that was trained with it. The same command goes on where it was stopped.
 
     \b
-    Example:
-      wplus align photos/ -o faces --size 128 --all && wplus train faces -o run
+    Examples:
+      wplus align photos/ -o faces --size 64 --all
+      wplus train faces -o run
     """
     given = {name: value for name, value in changed.items() if value is not None}
     try:
