@@ -15,6 +15,7 @@ import click
 import torch
 from tqdm import tqdm
 
+from benchmarks.shipped.inversion import celebahq
 from wplus.alignment import align, as_crop, detect
 from wplus.cli.options import render_one
 from wplus.core import Latent, WplusError
@@ -55,8 +56,7 @@ def invert_crops(generator: Generator, photos: Path, output: Path) -> None:
     """Figures of the inversion of the CelebA-HQ crops."""
     objective = image2stylegan(load_perceptual(generator.card.perceptual))
     rows, pictures = [], []
-    paths = [path for path in find_pictures(photos / "aligned") if path.name.startswith("celebahq")]
-    crops = [as_crop(path, size=generator.resolution) for path in paths]
+    paths, crops = zip(*celebahq(photos, generator), strict=True)
     began = time.perf_counter()
     with tqdm(total=len(crops), desc="invert", disable=None) as bar:
         latents: list[Latent] = []

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from wplus.core import WplusError
+from wplus.core.errors import printable
 
 COMMANDS = (
     "align",
@@ -63,8 +64,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except WplusError as error:
         # file names and what files hold may contain anything; a message is one line all the same
-        words = " ".join(str(error).split())
-        click.echo("wplus: " + "".join(letter if letter.isprintable() else "?" for letter in words), err=True)
+        click.echo(f"wplus: {printable(' '.join(str(error).split()))}", err=True)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("wplus: interrupted", err=True)

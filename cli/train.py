@@ -1,6 +1,7 @@
 """wplus train: a generator from a folder of aligned faces."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, output_option, progress, record_options
 from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
-from wplus.training.faces import load_faces
+from wplus.training.faces import Faces, load_faces
 from wplus.training.recipe import Recipe, Run
-from wplus.training.run import export, export_encoder, load_checkpoint, train
+from wplus.training.run import Report, Trainable, export, export_encoder, load_checkpoint, train
 
 MAX_CHANNELS = 256
 
@@ -56,19 +57,29 @@ def command(
     training, held_out = faces.split(recipe.held_out)
     precision = torch.bfloat16 if device != "mps" else torch.float32
     run = Run(recipe, training, trunk=SqueezeNetLevels(features).to(precision), device=device)
+    card = Card(
+        output.name, licence=licence, terms=terms, origin=f"wplus train, {len(training)} faces", perceptual="vgg-slim"
+    )
+    for _ in shown(run, held_out, output, every=every):
+        if not run.warm:  # before, the mapping network is not yet a sampler
+            generator = export(run, output / "generator.safetensors", card)
+            export_encoder(run, output / "encoder.safetensors", generator, licence=licence)
+    click.echo(output / "generator.safetensors")
+
+
+def shown(run: Trainable, held_out: Faces, output: Path, *, every: int) -> Iterator[Report]:
+    """Begin a run, or go on where `output` left it, with a bar and a line a report.
+
+    Raises:
+        TrainingError: the checkpoint in `output` is damaged, or of another run.
+    """
     checkpoint = output / "checkpoint.pt"
     if checkpoint.exists():
         load_checkpoint(run, checkpoint)
         click.echo(f"going on at {run.seen:,} pictures", err=True)
-    card = Card(
-        output.name, licence=licence, terms=terms, origin=f"wplus train, {len(training)} faces", perceptual="vgg-slim"
-    )
-    with progress(recipe.images, text="train", unit="picture") as bar:
+    with progress(run.recipe.images, text="train", unit="picture") as bar:
         bar.update(run.seen)
         for report in train(run, held_out, output, every=every):
             bar.update(report.seen - bar.n)
             bar.write(str(report), file=sys.stderr)
-            if not run.warm:  # before, the mapping network is not yet a sampler
-                generator = export(run, output / "generator.safetensors", card)
-                export_encoder(run, output / "encoder.safetensors", generator, licence=licence)
-    click.echo(output / "generator.safetensors")
+            yield report

@@ -1,6 +1,5 @@
 """wplus train-encoder: an encoder for a generator, from a folder of aligned faces."""
 
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,12 @@ from typing import Any
 import click
 
 from wplus.cli.jobs import folder_must_be_writable
-from wplus.cli.options import device_option, output_option, progress, record_options
+from wplus.cli.options import device_option, output_option, record_options
+from wplus.cli.train import shown
 from wplus.core import WeightsError
 from wplus.models import load_generator, load_perceptual, read_encoder
 from wplus.training.encoder import EncoderRecipe, EncoderRun
 from wplus.training.faces import load_faces
-from wplus.training.run import load_checkpoint, train
 
 
 @click.command()
@@ -56,17 +55,10 @@ def command(
     if begin is not None and begin.generator != opened.fingerprint:
         raise WeightsError(f"{start}: an encoder of generator {begin.generator}, not of {opened.name}")
     run = EncoderRun(recipe, training, generator=opened, perceptual=perceptual, start=begin, device=device)
-    if (output / "checkpoint.pt").exists():
-        load_checkpoint(run, output / "checkpoint.pt")
-        click.echo(f"going on at {run.seen:,} pictures", err=True)
     file = output / "encoder.safetensors"
-    with progress(recipe.images, text="train", unit="picture") as bar:
-        bar.update(run.seen)
-        for report in train(run, held_out, output, every=every):
-            bar.update(report.seen - bar.n)
-            bar.write(str(report), file=sys.stderr)
-            told = {"recipe": asdict(recipe), "images_seen": run.seen, "training_faces": len(training)}
-            run.network.save(file, licence=licence, training=told | report.figures)
+    for report in shown(run, held_out, output, every=every):
+        told = {"recipe": asdict(recipe), "images_seen": run.seen, "training_faces": len(training)}
+        run.network.save(file, licence=licence, training=told | report.figures)
     if not file.exists():  # a finished run whose encoder was moved away
         run.network.save(file, licence=licence, training={"recipe": asdict(recipe), "images_seen": run.seen})
     click.echo(file)

@@ -14,6 +14,11 @@ A programmer's mistake is a plain ValueError; the impossible is an assert.
 """
 
 
+def printable(words: str) -> str:
+    """Words of a file, or of its name, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
 class WplusError(Exception):
     """A user's mistake, told in one line."""
 

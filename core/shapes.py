@@ -42,6 +42,9 @@ Descriptors = Float[Tensor, "batch 128"]
 Affine = Float[Tensor, "2 3"]
 """x' = A (x, y, 1)."""
 
+Places = Float[Tensor, "batch 2 3"]
+"""An `Affine` for every image."""
+
 Losses = Float[Tensor, " batch"]
 """One number an image."""
 

@@ -1,7 +1,8 @@
 """Photographs to codes: objectives, spaces, starts, and the one descent loop."""
 
+from wplus.inversion.identity import Identity, face_place
 from wplus.inversion.invert import Inversion, invert
-from wplus.inversion.objectives import Identity, Objective, Perceptual, Pixel, Term, face_place, image2stylegan
+from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term, image2stylegan
 from wplus.inversion.optimise import Progress, Record, Settings, steps
 from wplus.inversion.spaces import SPACES, Space, W, WPlus
 from wplus.inversion.starts import Encoder, Given, Mean, Random, Start

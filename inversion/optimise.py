@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from wplus.core.knobs import knob
 from wplus.core.latent import Latent, Origin
 from wplus.core.shapes import Flags, Images, Losses, Ws
 from wplus.inversion.objectives import Objective
@@ -28,15 +29,13 @@ class Settings:
         ValueError: a value out of its range.
     """
 
-    steps: int = field(default=1500, metadata={"help": "Updates of Adam."})
-    learning_rate: float = field(default=0.1, metadata={"help": "Adam's learning rate."})
-    final_rate: float = field(
-        default=0.05, metadata={"help": "Share of the rate that its cosine falls to; 1 keeps it."}
-    )
-    beta1: float = field(default=0.9, metadata={"help": "Adam's decay of the mean gradient."})
-    beta2: float = field(default=0.999, metadata={"help": "Adam's decay of the mean square."})
-    epsilon: float = field(default=1e-8, metadata={"help": "Adam's guard against division by zero."})
-    seed: int = field(default=0, metadata={"help": "Seed of whatever is drawn."})
+    steps: int = knob(1500, "Updates of Adam.")
+    learning_rate: float = knob(0.1, "Adam's learning rate.")
+    final_rate: float = knob(0.05, "Share of the rate that its cosine falls to; 1 keeps it.")
+    beta1: float = knob(0.9, "Adam's decay of the mean gradient.")
+    beta2: float = knob(0.999, "Adam's decay of the mean square.")
+    epsilon: float = knob(1e-8, "Adam's guard against division by zero.")
+    seed: int = knob(0, "Seed of whatever is drawn.")
 
     def __post_init__(self) -> None:
         if self.steps < 0:

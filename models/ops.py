@@ -1,10 +1,13 @@
 """The arithmetic that the StyleGAN networks share, in plain PyTorch (Karras et al. 2020, section 2 and appendix B)."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from wplus.models.network import Noise
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
 """StyleGAN2's low-pass filter, up to its gain."""
@@ -43,6 +46,23 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gain = self.gain * self.rate / math.sqrt(self.weight.shape[1])
         return functional.linear(x, self.weight * gain, self.bias * self.rate)
+
+
+def noise_maps(noise: Noise, constants: Sequence[Tensor], *, batch: int) -> list[Tensor | None]:
+    """One map a noisy layer, or None: given ones, or what a mode makes of the maps that the network was saved with.
+
+    Raises:
+        ValueError: more or fewer maps than the network takes.
+    """
+    if isinstance(noise, tuple):
+        if len(noise) != len(constants):
+            raise ValueError(f"{len(noise)} noise maps given, the network takes {len(constants)}")
+        return [*noise]
+    if noise == "none":
+        return [None] * len(constants)
+    if noise == "const":
+        return [*constants]
+    return [torch.randn(batch, 1, *item.shape, device=item.device) for item in constants]
 
 
 def fir(x: Tensor, taps: tuple[float, ...] = TAPS, *, gain: float, padding: int) -> Tensor:

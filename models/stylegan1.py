@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from wplus.core.shapes import W, Ws, Z
 from wplus.models.network import Labels, Noise, Rendered
-from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear, fir, normalise_second_moment
+from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear, fir, noise_maps, normalise_second_moment
 
 BLUR = (1.0, 2.0, 1.0)
 """The low-pass filter after upsampling, up to its gain."""
@@ -216,24 +216,13 @@ class Synthesis(nn.Module):
             noise: a mode, or one map (batch, 1, height, width) a layer.
             dtype: precision of the convolutions, None for fp32; styles and statistics stay in fp32.
         """
-        maps = self._noise(ws, noise)
+        constants = [layer.noise_const for block in self.blocks for layer in (block.conv0, block.conv1)]
+        maps = noise_maps(noise, constants, batch=ws.shape[0])
         x = self.blocks[0].const.to(dtype or torch.float32).expand(ws.shape[0], -1, -1, -1)
         for index, block in enumerate(self.blocks):
             rows = slice(2 * index, 2 * index + 2)
             x = block(x, ws[:, rows], maps[rows])
         return self.torgb(x).float().contiguous()
-
-    def _noise(self, ws: Ws, noise: Noise) -> list[Tensor | None]:
-        """One map a layer, or None."""
-        if isinstance(noise, tuple):
-            if len(noise) != 2 * self.count:
-                raise ValueError(f"{len(noise)} noise maps given, the network takes {2 * self.count}")
-            return [*noise]
-        if noise == "none":
-            return [None] * (2 * self.count)
-        if noise == "const":
-            return [layer.noise_const for block in self.blocks for layer in (block.conv0, block.conv1)]
-        return [torch.randn(ws.shape[0], 1, *shape, device=ws.device) for shape in self.noise_shapes]
 
 
 class StyleGAN1(nn.Module):

@@ -16,7 +16,7 @@ from torch.nn import functional
 from wplus.core.shapes import W, Ws
 from wplus.models.mapping import Activation, MappingConfig, MappingNetwork
 from wplus.models.network import Noise, Rendered
-from wplus.models.ops import TAPS, Linear, leaky, modulated_conv, upsample
+from wplus.models.ops import TAPS, Linear, leaky, modulated_conv, noise_maps, upsample
 
 RESIDUAL_GAIN = math.sqrt(0.5)  # keeps the variance of the sum of two branches
 
@@ -82,6 +82,10 @@ class StyleGAN2Config:
     def layers(self) -> int:
         """Rows of W+: two a resolution."""
         return 2 * len(self.channels)
+
+    def halved(self, index: int) -> bool:
+        """Whether block `index`, counted from 4 px, was trained in fp16; the smallest never is."""
+        return index >= max(len(self.channels) - self.half_resolutions, 1)
 
     @property
     def mapping(self) -> MappingConfig:
@@ -226,23 +230,9 @@ class Synthesis(nn.Module):
         return [getattr(self, f"b{4 << index}") for index in range(len(self.config.channels))]
 
     @property
-    def affines(self) -> list[Linear]:
-        """Every map from W to styles."""
-        found: list[Linear] = []
-        for block in self.blocks:
-            found += [conv.affine for conv in block.convs]
-            found += [block.torgb.affine] if hasattr(block, "torgb") else []
-        return found
-
-    @property
     def noise_shapes(self) -> list[tuple[int, int]]:
         """Height and width of every noise map, in the order of the layers."""
-        maps = [layer.noise_const for layer in self._noisy]
-        return [(item.shape[0], item.shape[1]) for item in maps]
-
-    @property
-    def _noisy(self) -> list[SynthesisLayer]:
-        return [layer for block in self.blocks for layer in block.convs] if self.config.noise else []
+        return [(item.shape[0], item.shape[1]) for item in self._constants]
 
     def forward(self, ws: Ws, *, noise: Noise = "const", dtype: torch.dtype | None = None) -> Rendered:
         """Render codes.
@@ -253,7 +243,7 @@ class Synthesis(nn.Module):
             dtype: precision of the convolutions; styles and colours stay in fp32. None: fp32, and on a GPU fp16 at
                 the config's `half_resolutions`.
         """
-        maps = self._noise(ws, noise)
+        maps = noise_maps(noise, self._constants, batch=ws.shape[0]) or [None] * self.config.layers
         x = self.blocks[0].const.expand(ws.shape[0], -1, -1, -1)
         if ws.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)  # depthwise filters are many times faster so
@@ -272,21 +262,14 @@ class Synthesis(nn.Module):
         return picture.contiguous()
 
     def _precision(self, index: int, device: torch.device) -> torch.dtype:
-        """What block `index` was trained in; the smallest is never halved."""
-        half = index >= max(len(self.config.channels) - self.config.half_resolutions, 1)
-        return torch.float16 if half and device.type == "cuda" else torch.float32
+        """What block `index` runs in on a device."""
+        return torch.float16 if self.config.halved(index) and device.type == "cuda" else torch.float32
 
-    def _noise(self, ws: Ws, noise: Noise) -> list[Tensor | None]:
-        """One map a layer, or None."""
-        if isinstance(noise, tuple):
-            if len(noise) != len(self._noisy):
-                raise ValueError(f"{len(noise)} noise maps given, the network takes {len(self._noisy)}")
-            return [*noise] if noise else [None] * self.config.layers
-        if noise == "none" or not self.config.noise:
-            return [None] * self.config.layers
-        if noise == "const":
-            return [layer.noise_const for layer in self._noisy]
-        return [torch.randn(ws.shape[0], 1, *shape, device=ws.device) for shape in self.noise_shapes]
+    @property
+    def _constants(self) -> list[Tensor]:
+        """The maps that the network was saved with; none if its layers take no noise."""
+        convs = [conv for block in self.blocks for conv in block.convs]
+        return [conv.noise_const for conv in convs] if self.config.noise else []
 
 
 class StyleGAN2(nn.Module):

@@ -137,6 +137,11 @@ class StyleGAN3Config:
             stages.append(Stage(size, rate, channels, cutoff, max(stopband, rate / 2) - cutoff))
         return stages
 
+    @property
+    def names(self) -> list[str]:
+        """What its authors call the layers: number, side and width."""
+        return [f"L{index}_{stage.size}_{stage.channels}" for index, stage in enumerate(self.stages)]
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "StyleGAN3Config":
         """Read what `dataclasses.asdict` wrote."""
@@ -278,7 +283,7 @@ class Synthesis(nn.Module):
         super().__init__()
         self.output_scale = config.output_scale
         self.input = SynthesisInput(config)
-        self.names = [f"L{index}_{stage.size}_{stage.channels}" for index, stage in enumerate(config.stages)]
+        self.names = config.names
         for index, name in enumerate(self.names):
             self.add_module(name, SynthesisLayer(index, config))
 

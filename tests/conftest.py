@@ -35,6 +35,22 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def wplus(monkeypatch, capsys):
+    """Run the command in this process; gives exit code, standard output, standard error."""
+
+    from wplus.cli.main import main
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["wplus", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def mini():
     """A StyleGAN2 of 16 px with random weights, frozen."""

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from wplus.cli.main import main
 from wplus.core import DownloadError, GeneratorError, OutputError, WeightsError
 from wplus.models import catalogue, load_generator, load_perceptual
 from wplus.models.catalogue import fetch, find
@@ -105,20 +104,6 @@ def entry(server, monkeypatch):
     monkeypatch.setattr(catalogue, "ENTRIES", (*ENTRIES, entry))
     monkeypatch.setattr(catalogue, "GENERATORS", (*catalogue.GENERATORS, entry.name))
     return entry
-
-
-@pytest.fixture
-def wplus(monkeypatch, capsys):
-    """Run the command in this process; gives exit code, standard output, standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["wplus", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return caught.value.code, out, err
-
-    return run
 
 
 def names(folder):

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from wplus.cli.main import COMMANDS, main
+from wplus.cli.main import COMMANDS
 from wplus.core import Latent
 from wplus.core.images import read_photo, write_picture
 from wplus.core.latent import join
@@ -25,20 +25,6 @@ from wplus.models import load_generator
 
 SCRIPT = Path(sys.executable).parent / "wplus"
 QUICK = ("--steps", "6")
-
-
-@pytest.fixture
-def wplus(monkeypatch, capsys):
-    """Run the command in this process; gives exit code, standard output, standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["wplus", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return caught.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

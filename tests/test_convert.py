@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from wplus.cli.convert import SUFFIXES
-from wplus.cli.main import main
 from wplus.core import Latent
 from wplus.models import load_generator
 from wplus.models.entries import SHIPPED
@@ -17,20 +16,6 @@ from wplus.models.entries import SHIPPED
 SCRIPT = Path(sys.executable).parent / "wplus"
 GOLDEN = Path(__file__).parent / "golden"
 SNAPSHOT = GOLDEN / "sg2ada_mini_16.nosrc.pkl"
-
-
-@pytest.fixture
-def wplus(monkeypatch, capsys):
-    """Run the command in this process; gives exit code, standard output, standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["wplus", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return caught.value.code, out, err
-
-    return run
 
 
 def test_a_generator_goes_through_every_form_and_keeps_every_bit(wplus, tmp_path, mini):

@@ -6,27 +6,23 @@ start where a descent would go. Samples have known codes. Offsets from the commo
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from wplus.core.animation import sheet
 from wplus.core.errors import TrainingError
+from wplus.core.knobs import knob
 from wplus.core.shapes import Images, Ws
-from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator
+from wplus.inversion import Objective, Perceptual, Pixel
+from wplus.models import VGG, Generator
 from wplus.models.encoder import EncoderConfig, EncoderNetwork
 from wplus.training.faces import Faces
 from wplus.training.look import Look
 
 LARGEST = 256
-"""Pictures of larger generators are seen, and compared, at this size in px."""
-
-
-def _knob(default: Any, text: str) -> Any:
-    """A field that the command line shows with `text`."""
-    return field(default=default, metadata={"help": text})
+"""Pictures of larger generators are seen at this size in px."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +33,15 @@ class EncoderRecipe:
         ValueError: counts that make no sense.
     """
 
-    images: int = _knob(100_000, "Pictures seen in all.")
-    batch: int = _knob(32, "Pictures a step; a quarter of them are samples.")
-    held_out: int = _knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
-    rate: float = _knob(1e-3, "Learning rate of Adam; falls to nothing by a cosine.")
-    pixel: float = _knob(1.0, "Weight of the squared error of pixels.")
-    perceptual: float = _knob(1.0, "Weight of the perceptual loss.")
-    code: float = _knob(0.3, "Weight of the squared error of samples' codes, in units of the spread of W.")
-    offset: float = _knob(0.02, "Weight of the squared offsets from W, in the same units.")
-    seed: int = _knob(0, "Seed of all draws.")
+    images: int = knob(100_000, "Pictures seen in all.")
+    batch: int = knob(32, "Pictures a step; a quarter of them are samples.")
+    held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
+    rate: float = knob(1e-3, "Learning rate of Adam; falls to nothing by a cosine.")
+    pixel: float = knob(1.0, "Weight of the squared error of pixels.")
+    perceptual: float = knob(1.0, "Weight of the perceptual loss.")
+    code: float = knob(0.3, "Weight of the squared error of samples' codes, in units of the spread of W.")
+    offset: float = knob(0.02, "Weight of the squared offsets from W, in the same units.")
+    seed: int = knob(0, "Seed of all draws.")
 
     def __post_init__(self) -> None:
         if self.batch < 4 or self.batch % 4 or self.images < self.batch:
@@ -80,11 +76,12 @@ class EncoderRun(nn.Module):
             raise TrainingError(f"{generator.name} knows classes or has no RGB pictures; encoders are for plain RGB")
         torch.manual_seed(recipe.seed)
         self.recipe, self.faces, self.device = recipe, faces, device
-        self._frozen = (generator.to(device), perceptual.to(device))  # in a tuple: no part of a checkpoint
+        self._generator = generator.to(device)
+        terms = (Pixel(recipe.pixel), Perceptual(perceptual.to(device), weight=recipe.perceptual))
+        self._objective = Objective(terms)  # no module: its network is frozen, and no part of a checkpoint
         self.network = start or _fresh(generator)
         self.network.requires_grad_(True)
-        codes = generator.mapped(10_000)
-        self.spread = float(codes.var(dim=0).mean().sqrt())
+        self.spread = _spread(generator)
         self.to(device).to(memory_format=torch.channels_last)
         self.seen = 0
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
@@ -102,7 +99,7 @@ class EncoderRun(nn.Module):
 
     def step(self) -> dict[str, float]:
         """One batch; returns the losses by name."""
-        recipe, generator = self.recipe, self._frozen[0]
+        recipe, generator = self.recipe, self._generator
         torch.manual_seed(recipe.seed * 1_000_003 + self.seen)  # a resumed run draws what an unbroken one would
         samples = recipe.batch // 4
         count = recipe.batch - samples
@@ -126,20 +123,14 @@ class EncoderRun(nn.Module):
         return {name: loss.item() for name, loss in losses.items()}
 
     def render(self, ws: Ws) -> Images:
-        """Pictures of codes at the size of the training faces."""
-        return self._frozen[0].network.synthesis(ws, dtype=torch.bfloat16)
+        """Pictures of codes."""
+        return self._generator.network.synthesis(ws, dtype=torch.bfloat16)
 
     def compare(self, images: Images, real: Images) -> dict[str, Tensor]:
         """Image2StyleGAN's loss by term, averaged over the pictures."""
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            with torch.no_grad():
-                theirs = self._frozen[1](real, IMAGE2STYLEGAN_TAPS)
-            ours = self._frozen[1](images, IMAGE2STYLEGAN_TAPS)
-        perceptual = torch.stack([(ours[tap].float() - theirs[tap].float()).square().mean() for tap in ours]).sum()
-        return {
-            "pixel": self.recipe.pixel * (images - real).square().mean(),
-            "perceptual": self.recipe.perceptual * perceptual,
-        }
+            losses = self._objective.against(real)(images)
+        return {name: loss.mean() for name, loss in losses.items()}
 
     @torch.no_grad()
     def look(self, held_out: Faces) -> Look:
@@ -161,7 +152,11 @@ def _fresh(generator: Generator) -> EncoderNetwork:
     """An encoder that starts near the mean code."""
     config = EncoderConfig(min(generator.resolution, LARGEST), generator.layers, generator.w_dim)
     network = EncoderNetwork(config, generator=generator.fingerprint)
-    codes = generator.mapped(10_000)
-    network.mean.copy_(codes.mean(dim=0))
-    network.scale.fill_(float(codes.var(dim=0).mean().sqrt()))
+    network.mean.copy_(generator.mapped(10_000).mean(dim=0))
+    network.scale.fill_(_spread(generator))
     return network
+
+
+def _spread(generator: Generator) -> float:
+    """The standard deviation of a number of a mapped code."""
+    return generator.w_radius / math.sqrt(generator.w_dim)

@@ -7,17 +7,18 @@ sampled, both judged by hinge heads on frozen features (Sauer et al. 2021, "Proj
 
 import copy
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from wplus.core.animation import sheet
+from wplus.core.knobs import knob
 from wplus.core.shapes import Images, W
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
+from wplus.models.stylespace import affines
 from wplus.training.augment import augmented
 from wplus.training.faces import Faces
 from wplus.training.look import Look
@@ -31,11 +32,6 @@ FEATURE_SIZE = 96
 """Side in pixels at which the frozen network sees pictures."""
 
 
-def _knob(default: Any, text: str) -> Any:
-    """A field that the command line shows with `text`."""
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a run; stored in the trained file's header.
@@ -44,26 +40,26 @@ class Recipe:
         ValueError: sizes or counts that make no sense.
     """
 
-    resolution: int = _knob(64, "Side of the pictures in px.")
+    resolution: int = knob(64, "Side of the pictures in px.")
     channels: tuple[int, ...] = (256, 256, 128, 64, 32)
-    w_dim: int = _knob(256, "Dimension of Z and W.")
-    mapping_layers: int = _knob(4, "Depth of the mapping network.")
-    batch: int = _knob(32, "Pictures a step.")
-    warm_images: int = _knob(40_000, "Pictures seen in the variational phase.")
-    images: int = _knob(230_000, "Pictures seen in all.")
-    held_out: int = _knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
-    warm_rate: float = _knob(4e-3, "Learning rate of the variational phase.")
-    generator_rate: float = _knob(7e-4, "The generator's learning rate when the adversary comes.")
-    final_rate: float = _knob(1e-4, "The rate that it falls to.")
-    discriminator_rate: float = _knob(4e-4, "The discriminator's learning rate.")
-    adversary: float = _knob(0.8, "Norm of the adversarial gradient relative to that of the reconstruction.")
-    final_adversary: float = _knob(0.5, "What that falls to.")
-    moments: float = _knob(0.6, "The same for the gradient of the Frechet distance of samples.")
-    pixel: float = _knob(2.0, "Weight of the squared error of pixels.")
-    feature: float = _knob(0.05, "Weight of the squared distance of features.")
-    divergence: float = _knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
-    half_life: int = _knob(30_000, "Pictures after which a weight counts half in the average that ships.")
-    seed: int = _knob(0, "Seed of all draws.")
+    w_dim: int = knob(256, "Dimension of Z and W.")
+    mapping_layers: int = knob(4, "Depth of the mapping network.")
+    batch: int = knob(32, "Pictures a step.")
+    warm_images: int = knob(40_000, "Pictures seen in the variational phase.")
+    images: int = knob(230_000, "Pictures seen in all.")
+    held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
+    warm_rate: float = knob(4e-3, "Learning rate of the variational phase.")
+    generator_rate: float = knob(7e-4, "The generator's learning rate when the adversary comes.")
+    final_rate: float = knob(1e-4, "The rate that it falls to.")
+    discriminator_rate: float = knob(4e-4, "The discriminator's learning rate.")
+    adversary: float = knob(0.8, "Norm of the adversarial gradient relative to that of the reconstruction.")
+    final_adversary: float = knob(0.5, "What that falls to.")
+    moments: float = knob(0.6, "The same for the gradient of the Frechet distance of samples.")
+    pixel: float = knob(2.0, "Weight of the squared error of pixels.")
+    feature: float = knob(0.05, "Weight of the squared distance of features.")
+    divergence: float = knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
+    half_life: int = knob(30_000, "Pictures after which a weight counts half in the average that ships.")
+    seed: int = knob(0, "Seed of all draws.")
 
     def __post_init__(self) -> None:
         if 4 << (len(self.channels) - 1) != self.resolution:
@@ -92,9 +88,8 @@ class Run(nn.Module):
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.encoder_ema = copy.deepcopy(self.encoder).requires_grad_(False)
         self.register_buffer("offset", torch.zeros(recipe.w_dim, device=device))
-        self.register_buffer(
-            "norms", torch.zeros(3, device=device)
-        )  # running gradient norms: reconstruction, adversary, moments
+        # running norms of gradients: reconstruction, adversary, moments
+        self.register_buffer("norms", torch.zeros(3, device=device))
         self.offset: Tensor
         self.norms: Tensor
         self._trunk = (trunk.to(device),)  # in a tuple: frozen and large, no part of a checkpoint
@@ -301,8 +296,8 @@ class Run(nn.Module):
                 layer.weight.copy_(matrix / math.sqrt(2) * math.sqrt(size) / layer.rate)
                 layer.bias.copy_((mean + self.offset) / math.sqrt(2) / layer.rate if index == 0 else torch.zeros(size))
             network.mapping.w_avg.copy_(mean + self.offset)
-            for affine in network.synthesis.affines:
-                affine.bias.sub_(affine.weight @ self.offset / math.sqrt(self.offset.numel()))
+            for affine in affines(network.synthesis):
+                affine.layer.bias.sub_(affine.layer.weight @ self.offset / math.sqrt(self.offset.numel()))
         self.optimisers = self._adversarial_optimisers()
 
     def _code_statistics(self, encoder: Encoder) -> tuple[Tensor, Tensor]:

@@ -16,13 +16,12 @@ from wplus.core.animation import sheet as sheet_of
 from wplus.core.animation import shown
 from wplus.core.images import write_picture
 from wplus.core.shapes import Features, Images
-from wplus.inversion.objectives import face_place
+from wplus.inversion.identity import chips, face_place
 from wplus.metrics import identity
 from wplus.metrics.distribution import frechet_distance, moments
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, IdentityNetwork, load_identity
 from wplus.models.googlenet import GoogLeNet
-from wplus.models.identity import CHIP
 from wplus.training.faces import Faces
 
 SAMPLES, MANY, NEIGHBOURS = 500, 10_000, 64
@@ -111,10 +110,7 @@ def nearest_training_faces(generator: Generator, training: Faces, output: Path) 
 
 
 def _describe(network: IdentityNetwork, images: Images, place: Tensor) -> Features:
-    grid = torch.nn.functional.affine_grid(
-        place.to(images).expand(len(images), 2, 3), [len(images), 3, CHIP, CHIP], align_corners=False
-    )
-    return network(torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False))
+    return network(chips(images, place.expand(len(images), 2, 3)))
 
 
 def sheet(generator: Generator, output: Path) -> None:

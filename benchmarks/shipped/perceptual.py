@@ -19,6 +19,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from benchmarks.shipped.figures import Figure, mean
+from benchmarks.shipped.inversion import celebahq
 from wplus.alignment import align, as_crop
 from wplus.core.images import find_pictures, to_bytes
 from wplus.core.shapes import Images
@@ -31,7 +32,8 @@ from wplus.training.faces import Faces
 
 STRENGTHS = (0.1, 0.25, 0.5, 0.75, 1.0)
 GUIDED = Settings(steps=600)
-GUIDED_COUNT = 6
+GUIDED_EVERY = 4
+"""Every fourth of the crops is inverted."""
 
 
 class ScaledTeacher(nn.Module):
@@ -111,10 +113,7 @@ def ranks(photos: Path, teacher: ScaledTeacher, *, size: int, bars: bool) -> lis
 
 def guides(generator: Generator, photos: Path, networks: Path, teacher: ScaledTeacher) -> list[Figure]:
     """Inversions guided by either, judged by LPIPS (SqueezeNet) and by identity."""
-    paths = [path for path in find_pictures(photos / "aligned") if path.name.startswith("celebahq")][
-        :: 26 // GUIDED_COUNT
-    ]
-    crops = [as_crop(path, size=generator.resolution) for path in paths]
+    paths, crops = zip(*celebahq(photos, generator)[::GUIDED_EVERY], strict=True)
     judge = squeeze_lpips(networks / "squeezenet1_1.safetensors")
     scores: list[tuple[float, float]] = []
     for network in (load_perceptual("vgg-slim"), teacher):

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from wplus.core.errors import printable
+
 Bytes = UInt8[Tensor, " bytes"]
 """Raw memory; tensors are views of it."""
 
@@ -27,7 +29,7 @@ class RejectedError(Exception):
 
 def shown(words: str) -> str:
     """Words of a file as a message may show them: not many, and nothing that a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in words[:100])
+    return printable(words[:100])
 
 
 @dataclass

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from wplus.core.errors import GeneratorError
-from wplus.models.checkpoints.tables import Converted, Row, Weights, convs, count_of, translate, weights_in
+from wplus.models.checkpoints.tables import Converted, Row, Weights, check_grown, convs, count_of, translate, weights_in
 from wplus.models.stylegan1 import StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2Config
 
@@ -81,9 +81,7 @@ def _stylegan2(weights: Weights) -> dict[str, Tensor]:
 
 def _stylegan1(weights: Weights) -> dict[str, Tensor]:
     """Weights of a StyleGAN1; of its colour layers, only the last is seen when it has grown."""
-    lod = weights.get("synthesis.lod")
-    if lod is not None and bool(lod.any()):
-        raise GeneratorError(f"it has not grown to its full resolution yet (lod {float(lod):.2f})")
+    check_grown(weights.get("synthesis.lod"))
     rows = [*_dense(weights), Row("synthesis.b4.const", "synthesis.layer0.const", lambda const: const.squeeze(0))]
     count = count_of(weights, r"synthesis\.layer\d+\.bias")
     for index in range(count):

@@ -96,8 +96,3 @@ def _tensors(prefix: str, module: dict[str, object]) -> Iterator[tuple[str, Tens
         for name, value in group.items() if isinstance(group, dict) else ():
             if isinstance(value, Tensor):
                 yield f"{prefix}.{name}" if prefix else name, value.detach()
-
-
-def _number(value: object) -> float | None:
-    """A float from what may be None."""
-    return float(value) if isinstance(value, int | float) else None

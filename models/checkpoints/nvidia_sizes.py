@@ -123,9 +123,8 @@ def stylegan3(weights: Weights, modules: Modules) -> tuple[StyleGAN3Config, dict
     )
     if not modules:  # the first signal's side is its rate and two margins
         config = replace(config, margin_size=(layers[0][2] - config.stages[0].rate) // 2)
-    expected = [f"L{index}_{stage.size}_{stage.channels}" for index, stage in enumerate(config.stages)]
-    if names != expected:
-        raise GeneratorError(f"its layers are {some(names)}, but its sizes make them {some(expected)}")
+    if names != config.names:
+        raise GeneratorError(f"its layers are {some(names)}, but its sizes make them {some(config.names)}")
     return config, dict(weights)
 
 

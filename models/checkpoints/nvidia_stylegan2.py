@@ -45,7 +45,7 @@ def _block(config: StyleGAN2Config, state: Weights, index: int) -> Thing:
     if config.architecture == "resnet" and index:
         parts["skip"] = _shortcut(state[f"{name}.skip.weight"], kernel)
     own: Attributes = {"w_dim": config.w_dim, "resolution": side, "img_channels": config.colours, "is_last": last}
-    own |= {"use_fp16": index >= max(len(config.channels) - config.half_resolutions, 1)}
+    own |= {"use_fp16": config.halved(index)}
     own |= {"architecture": config.architecture}
     more: Attributes = {"in_channels": inputs, "channels_last": False, "fused_modconv_default": True}
     more |= {"num_conv": len(convs), "num_torgb": int("torgb" in parts)}

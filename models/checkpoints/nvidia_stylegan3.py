@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 
 from wplus.core.foreign import Thing
 from wplus.models.checkpoints.pickled import Attributes, dense, module
 from wplus.models.checkpoints.tables import Weights
-from wplus.models.stylegan3 import StyleGAN3Config
+from wplus.models.stylegan3 import StyleGAN3Config, SynthesisLayer
 
 MAGNITUDE_BETA = 0.999  # of the magnitudes' running average in training, which is over
 
@@ -24,12 +25,11 @@ def call(config: StyleGAN3Config) -> Attributes:
 
 def synthesis(config: StyleGAN3Config, state: Weights, kwargs: Mapping[str, object]) -> Thing:
     """The synthesis network of a StyleGAN3."""
-    names = [f"L{index}_{stage.size}_{stage.channels}" for index, stage in enumerate(config.stages)]
     common: Attributes = {"w_dim": config.w_dim, "img_resolution": config.resolution, "img_channels": config.colours}
     same = ("num_layers", "num_critical", "margin_size", "output_scale")
     own: Attributes = {name: getattr(config, name) for name in same}
-    own |= {"num_ws": config.layers, "num_fp16_res": config.half_resolutions, "layer_names": names}
-    layers = {name: _layer(config, state, name, index) for index, name in enumerate(names)}
+    own |= {"num_ws": config.layers, "num_fp16_res": config.half_resolutions, "layer_names": config.names}
+    layers = {name: _layer(config, state, name, index) for index, name in enumerate(config.names)}
     parts = {"input": _input(config, state), **layers}
     return module("SynthesisNetwork", {**common, **own}, parts=parts, kwargs={**common, **kwargs})
 
@@ -54,23 +54,20 @@ def _layer(config: StyleGAN3Config, state: Weights, own_name: str, index: int) -
     name, colours = f"synthesis.{own_name}", index == config.num_layers
     source, target = config.stages[max(index - 1, 0)], config.stages[index]
     critical = index >= config.num_layers - config.num_critical
-    rate = max(source.rate, target.rate) * (1 if colours else config.lrelu_upsampling)
-    up, down = rate // source.rate, rate // target.rate
+    with torch.device("meta"):
+        layer = SynthesisLayer(index, config)  # for how it resamples and pads
     filters = {key: state.get(f"{name}.{key}") for key in ("up_filter", "down_filter")}
     taps = [1 if item is None else item.shape[0] for item in filters.values()]
     kernel = state[f"{name}.weight"].shape[-1]
-    # samples around the picture, as the network itself counts them
-    missing = (target.size - 1) * down + 1 - (source.size + kernel - 1) * up + sum(taps) - 2
-    padding = [(missing + up) // 2, missing - (missing + up) // 2]
     own: Attributes = {"w_dim": config.w_dim, "is_torgb": colours, "is_critically_sampled": critical}
-    own |= {"use_fp16": target.rate * 2**config.half_resolutions > config.resolution, "conv_clamp": config.conv_clamp}
+    own |= {"use_fp16": layer.halved, "conv_clamp": config.conv_clamp}
     own |= {"in_channels": source.channels, "out_channels": target.channels}
     own |= {"in_sampling_rate": source.rate, "out_sampling_rate": target.rate}
     own |= {"in_cutoff": source.cutoff, "out_cutoff": target.cutoff, "magnitude_ema_beta": MAGNITUDE_BETA}
     own |= {"in_half_width": source.half_width, "out_half_width": target.half_width}
     more: Attributes = {"in_size": np.array([source.size] * 2), "out_size": np.array([target.size] * 2)}
-    more |= {"tmp_sampling_rate": rate, "conv_kernel": kernel, "padding": padding * 2}
-    more |= {"up_factor": up, "up_taps": taps[0], "down_factor": down, "down_taps": taps[1]}
+    more |= {"tmp_sampling_rate": layer.up * source.rate, "conv_kernel": kernel, "padding": [*layer.padding] * 2}
+    more |= {"up_factor": layer.up, "up_taps": taps[0], "down_factor": layer.down, "down_taps": taps[1]}
     more |= {"down_radial": config.use_radial_filters and not critical}
     told = ("conv_kernel", "filter_size", "lrelu_upsampling", "use_radial_filters")
     return module(

@@ -103,6 +103,16 @@ def translate(source: Weights, rows: Iterable[Row], *, ignored: str) -> dict[str
     return {row.ours: row.read(source[row.theirs]) for row in rows}
 
 
+def check_grown(lod: Tensor | None) -> None:
+    """See that a network that grows has finished: `lod` tells how many resolutions are still to come.
+
+    Raises:
+        GeneratorError: it has not.
+    """
+    if lod is not None and bool(lod.any()):
+        raise GeneratorError(f"it has not grown to its full resolution yet (lod {float(lod):.2f})")
+
+
 def alone(tensor: Tensor) -> Tensor:
     """The tensor on the CPU, in memory of its own size: pickles keep all of the memory that a view lies in."""
     tensor = tensor.detach().cpu().contiguous()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wplus.core.errors import GeneratorError
 from wplus.core.foreign import Thing
-from wplus.models.checkpoints.tables import Converted, Row, Weights, convs, count_of, translate
+from wplus.models.checkpoints.tables import Converted, Row, Weights, check_grown, convs, count_of, translate
 from wplus.models.stylegan1 import StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2Config
 
@@ -110,7 +110,7 @@ def _stylegan2(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN
             re.sub("^synthesis/ToRGB_lod0/", f"synthesis/{side}x{side}/ToRGB/", name): item
             for name, item in found.items()
         }
-    _check_grown(found)
+    check_grown(found.get("synthesis/lod"))
     rows = [Row("mapping.w_avg", "dlatent_avg"), *_dense(found)]
     if "mapping/LabelEmbed/weight" in found:
         rows += [
@@ -144,7 +144,7 @@ def _stylegan2(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN
 
 def _stylegan1(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
     """Sizes and weights of a StyleGAN1; of its colour layers, only the last is seen when it has grown."""
-    _check_grown(found)
+    check_grown(found.get("synthesis/lod"))
     rows = [
         Row("mapping.w_avg", "dlatent_avg"),
         *_dense(found),
@@ -169,13 +169,6 @@ def _stylegan1(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN
     fused = (0 if told else NEVER) if isinstance(told, bool) else 128  # what "auto" means
     rate = settings.get("mapping_lrmul", 0.01)
     return StyleGAN1Config.from_weights(state, fused_from=fused, mapping_rate=rate), state
-
-
-def _check_grown(found: Weights) -> None:
-    """See that a network that grows has finished: lod tells how many resolutions are still to come."""
-    lod = found.get("synthesis/lod")
-    if lod is not None and bool(lod.any()):
-        raise GeneratorError(f"it has not grown to its full resolution yet (lod {float(lod):.2f})")
 
 
 def _dense(found: Weights) -> list[Row]:
