@@ -46,7 +46,7 @@ def main(folder: Path, count: int, generator: str, skip_paper: bool) -> None:
         seconds = (time.perf_counter() - began) / len(crops)
         loss = sum(map(min, found.history)) / len(crops)
         error = mse(network(found.latent), torch.stack([crop.picture for crop in crops])).mean()
-        distance = (found.latent.ws - network.mean_w).flatten(1).norm(dim=1).mean()
+        distance = (found.latent.ws - network.mean_ws).flatten(1).norm(dim=1).mean()
         click.echo(f"{name:30} {loss:8.4f} {float(error):8.5f} {float(distance):9.1f} {seconds:8.1f}")
 
 

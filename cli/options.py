@@ -1,6 +1,6 @@
 """What several commands share: options, devices, progress bars, the writing of results."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import Field, fields
 from pathlib import Path
@@ -47,20 +47,26 @@ def output_option(*, folder: bool, default: str | None = None) -> Callable[[Comm
     )
 
 
-def record_options(record: type) -> Callable[[Command], Command]:
-    """One option for every field of a frozen record that has a help text: name, default and help come from there."""
+def record_options(*records: type) -> Callable[[Command], Command]:
+    """One option for every field of frozen records that has a help text: name, default and help come from there."""
+    found: dict[str, list[Field[Any]]] = {}
+    for item in (item for record in records for item in fields(record) if "help" in item.metadata):
+        found.setdefault(item.name, []).append(item)
 
     def decorate(command: Command) -> Command:
-        for item in reversed([item for item in fields(record) if "help" in item.metadata]):
-            command = _field_option(item)(command)
+        for items in reversed(found.values()):
+            command = _field_option(items)(command)
         return command
 
     return decorate
 
 
-def _field_option(item: Field[Any]) -> Callable[[Command], Command]:
-    name = "--" + item.name.replace("_", "-")
-    return click.option(name, type=type(item.default), default=None, help=f"{item.metadata['help']}  [{item.default}]")
+def _field_option(items: Sequence[Field[Any]]) -> Callable[[Command], Command]:
+    """The option of a field that records share; where their defaults differ, all are told, in the records' order."""
+    first = items[0]
+    defaults = " or ".join(dict.fromkeys(str(item.default) for item in items))
+    name = "--" + first.name.replace("_", "-")
+    return click.option(name, type=type(first.default), default=None, help=f"{first.metadata['help']}  [{defaults}]")
 
 
 def _device(context: click.Context, parameter: click.Parameter, value: str) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,22 @@ from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import Faces, load_faces
 from wplus.training.recipe import Recipe, Run
 from wplus.training.run import Report, Trainable, export, export_encoder, load_checkpoint, train
+from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 
-MAX_CHANNELS = 256
+RECIPES: dict[str, type[Recipe] | type[StyleMapRecipe]] = {"stylegan2": Recipe, "stylemap": StyleMapRecipe}
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @output_option(folder=True)
-@record_options(Recipe)
+@click.option(
+    "--model",
+    type=click.Choice(list(RECIPES)),
+    default="stylegan2",
+    show_default=True,
+    help="A StyleGAN2 with an encoder beside it, or a StyleMapGAN, for editing regions.",
+)
+@record_options(*RECIPES.values())
 @click.option(
     "--features", type=click.Path(path_type=Path), help="SqueezeNet 1.1 weights.  [downloaded by torchvision]"
 )
@@ -32,39 +40,60 @@ MAX_CHANNELS = 256
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
 @device_option
 def command(
-    folder: Path, output: Path, features: Path | None, licence: str, terms: str, every: int, device: str, **changed: Any
+    folder: Path,
+    output: Path,
+    model: str,
+    features: Path | None,
+    licence: str,
+    terms: str,
+    every: int,
+    device: str,
+    **changed: Any,
 ) -> None:
-    """Train a StyleGAN2 on the aligned faces in FOLDER (pictures, or tar files of pictures).
+    """Train a generator on the aligned faces in FOLDER (pictures, or tar files of pictures).
 
     The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, generator.safetensors, and the encoder
-    that was trained with it. The same command goes on where it was stopped.
+    that was trained with it (a StyleMapGAN holds its own). The same command goes on where it was stopped.
 
     \b
     Examples:
       wplus align photos/ -o faces --size 64 --all
       wplus train faces -o run
+      wplus train faces -o run --model stylemap
     """
-    given = {name: value for name, value in changed.items() if value is not None}
-    try:
-        size = given.get("resolution", Recipe.resolution)
-        blocks = max(size.bit_length() - 2, 1)
-        widths = tuple(min(MAX_CHANNELS, 32 * size // (4 << index)) for index in range(blocks))
-        recipe = replace(Recipe(), **given, channels=widths)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    recipe = _recipe(model, {name: value for name, value in changed.items() if value is not None})
     folder_must_be_writable(output)
     faces = load_faces(folder, resolution=recipe.resolution)
     training, held_out = faces.split(recipe.held_out)
     precision = torch.bfloat16 if device != "mps" else torch.float32
-    run = Run(recipe, training, trunk=SqueezeNetLevels(features).to(precision), device=device)
+    trunk = SqueezeNetLevels(features).to(precision)
+    run: Run | StyleMapRun
+    if isinstance(recipe, Recipe):
+        run = Run(recipe, training, trunk=trunk, device=device)
+    else:
+        run = StyleMapRun(recipe, training, trunk=trunk, device=device)
     card = Card(
         output.name, licence=licence, terms=terms, origin=f"wplus train, {len(training)} faces", perceptual="vgg-slim"
     )
     for _ in shown(run, held_out, output, every=every):
         if not run.warm:  # before, the mapping network is not yet a sampler
             generator = export(run, output / "generator.safetensors", card)
-            export_encoder(run, output / "encoder.safetensors", generator, licence=licence)
+            if isinstance(run, Run):
+                export_encoder(run, output / "encoder.safetensors", generator, licence=licence)
     click.echo(output / "generator.safetensors")
+
+
+def _recipe(model: str, given: dict[str, Any]) -> Recipe | StyleMapRecipe:
+    """The recipe of a model with some settings given; its widths follow from its sizes."""
+    record = RECIPES[model]
+    strangers = sorted(set(given) - {item.name for item in fields(record)})
+    if strangers:
+        raise click.UsageError(f"a {model} has no --{strangers[0].replace('_', '-')}")
+    sizes = {name: given.get(name, getattr(record, name)) for name in ("resolution", "side") if hasattr(record, name)}
+    try:
+        return record(**given, channels=record.widths(**sizes))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def shown(run: Trainable, held_out: Faces, output: Path, *, every: int) -> Iterator[Report]:

@@ -54,5 +54,20 @@ Flags = Bool[Tensor, " batch"]
 Features = Float[Tensor, "batch dims"]
 """One vector an image."""
 
+OtherFeatures = Float[Tensor, "other_batch dims"]
+"""`Features` of another number of images than those beside them in a signature."""
+
+Attributes = Float[Tensor, "batch attributes"]
+"""What is known of every image: one number an attribute."""
+
+Axis = Float[Tensor, " w_dim"]
+"""One number a dimension of W."""
+
+Axes = Float[Tensor, "w_dim w_dim"]
+"""Directions of W, one a row."""
+
 Offsets = Float[Tensor, "batch layers w_dim"]
 """What each row of W+ is away from a common vector."""
+
+StyleMaps = Float[Tensor, "batch style_dim style_height style_width"]
+"""Style vectors in their places: a stylemap, or one resized for a layer."""

@@ -8,7 +8,7 @@ import torch
 from wplus.core.errors import WeightsError
 from wplus.core.latent import Latent
 from wplus.core.shapes import Images, Ws
-from wplus.models import EncoderNetwork, Generator, load_encoder
+from wplus.models import EncoderNetwork, Generator, StyleMapEncoder, load_encoder
 
 
 @runtime_checkable
@@ -71,10 +71,10 @@ class Encoder:
     """What an encoder says of each picture.
 
     Args:
-        network: trained for this generator; by default the one that ships with it.
+        network: trained for this generator; by default the one that is part of it or ships with it.
     """
 
-    network: EncoderNetwork | None = None
+    network: EncoderNetwork | StyleMapEncoder | None = None
     name: str = "encoder"
 
     def ws(self, generator: Generator, target: Images, *, seed: int) -> Ws:
@@ -84,7 +84,7 @@ class Encoder:
             WeightsError: none ships for this generator, or `network` belongs to another.
         """
         network = self.network or load_encoder(generator)
-        if network.generator != generator.fingerprint:
+        if isinstance(network, EncoderNetwork) and network.generator != generator.fingerprint:
             raise WeightsError(
                 f"the encoder belongs to generator {network.generator}, not to {generator.name}"
                 f" ({generator.fingerprint})"

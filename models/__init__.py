@@ -8,6 +8,7 @@ from wplus.models.network import Network
 from wplus.models.stylegan1 import StyleGAN1, StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.models.stylegan3 import StyleGAN3, StyleGAN3Config
+from wplus.models.stylemap import StyleMapEncoder, StyleMapGAN, StyleMapGANConfig
 from wplus.models.vgg import IMAGE2STYLEGAN_TAPS, VGG
 
 __all__ = [
@@ -24,6 +25,9 @@ __all__ = [
     "StyleGAN2Config",
     "StyleGAN3",
     "StyleGAN3Config",
+    "StyleMapEncoder",
+    "StyleMapGAN",
+    "StyleMapGANConfig",
     "load_encoder",
     "load_generator",
     "load_identity",

@@ -11,17 +11,19 @@ from wplus.models.network import Config, Network
 from wplus.models.stylegan1 import StyleGAN1, StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.models.stylegan3 import StyleGAN3, StyleGAN3Config
+from wplus.models.stylemap import StyleMapGAN, StyleMapGANConfig
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
     "stylegan1": (StyleGAN1Config, StyleGAN1),
     "stylegan2": (StyleGAN2Config, StyleGAN2),
     "stylegan3": (StyleGAN3Config, StyleGAN3),
+    "stylemap": (StyleMapGANConfig, StyleMapGAN),
 }
 """Name in our files -> what its sizes are, and the module that is built of them."""
 
 LARGEST = {
     "resolution": 1 << 12, "layers": 64, "mapping_layers": 64, "labels": 1 << 14, "z_dim": 1 << 14, "w_dim": 1 << 14,
-    "margin_size": 1 << 10, "filter_size": 64, "lrelu_upsampling": 16,
+    "margin_size": 1 << 10, "side": 64, "filter_size": 64, "lrelu_upsampling": 16,
 }  # fmt: skip
 """Sizes that cost memory or time before any weight is looked at."""
 
@@ -40,13 +42,15 @@ def build(config: Config, weights: Mapping[str, Tensor]) -> Network:
         ValueError: a size that no generator has; a file may claim anything.
     """
     for name, most in LARGEST.items():
+        if name == "layers" and config.space == "stylemap":
+            continue  # cells, whose number `side` bounds
         if getattr(config, name, 0) > most:
             raise ValueError(f"{name} is {getattr(config, name)}, expected at most {most}")
     module = next(module for sizes, module in ARCHITECTURES.values() if isinstance(config, sizes))
     with torch.device("meta"):
         network = module(config)
     centred = "mapping.w_avg" in weights
-    known = weights if centred else {**weights, "mapping.w_avg": torch.zeros(config.w_dim)}
+    known = weights if centred else {**weights, "mapping.w_avg": torch.zeros(network.mapping.w_avg.shape)}
     network.load_state_dict(known, strict=True, assign=True)
     if not centred:
         z = torch.randn(MEAN_DRAWS, config.z_dim, generator=torch.Generator().manual_seed(0))

@@ -21,6 +21,7 @@ from wplus.models.download import (
 from wplus.models.encoder import EncoderNetwork, read_encoder
 from wplus.models.entries import ENTRIES, Entry
 from wplus.models.generator import Generator, read_generator
+from wplus.models.stylemap import StyleMapEncoder, StyleMapGAN
 from wplus.models.vgg import VGG, load_vgg16, load_vgg_file
 
 GENERATORS = tuple(entry.name for entry in ENTRIES if entry.kind == "generator")
@@ -38,7 +39,7 @@ def load_generator(name_or_path: str | Path) -> Generator:
     name = str(name_or_path)
     if name in GENERATORS:
         entry = find(name)
-        generator = read_generator(_file_of(entry, error=GeneratorError))
+        generator = read_generator(file_of(entry, error=GeneratorError))
         told = {"licence": entry.release.licence, "terms": entry.terms, "origin": entry.release.source}
         unknown: dict[str, Any] = {key: text for key, text in told.items() if getattr(generator.card, key) == "unknown"}
         generator.card = replace(generator.card, name=name, perceptual=entry.perceptual, **unknown)
@@ -59,25 +60,27 @@ def load_perceptual(name_or_path: str | Path) -> VGG:
     name = str(name_or_path)
     if name == "vgg16":
         if is_offline():
-            _file_of(find(name), error=WeightsError)
+            file_of(find(name), error=WeightsError)
         return load_vgg16()
     if name in PERCEPTUAL:
-        return load_vgg_file(_file_of(find(name), error=WeightsError))
+        return load_vgg_file(file_of(find(name), error=WeightsError))
     if Path(name_or_path).is_file():
         return load_vgg_file(name_or_path)
     raise WeightsError(f"no perceptual network and no file is named '{name}'{suggest(name, PERCEPTUAL)}")
 
 
-def load_encoder(generator: Generator) -> EncoderNetwork:
-    """Open the encoder that ships with a generator, named after it.
+def load_encoder(generator: Generator) -> EncoderNetwork | StyleMapEncoder:
+    """The encoder that is part of a generator, or that ships with it, named after it.
 
     Raises:
-        WeightsError: none ships with it.
+        WeightsError: there is none.
     """
+    if isinstance(generator.network, StyleMapGAN):
+        return generator.network.encoder
     name = f"{generator.name}-encoder"
     if name not in ENCODERS:
         raise WeightsError(f"no encoder ships with {generator.name}; train one with `wplus train-encoder`")
-    return read_encoder(_file_of(find(name), error=WeightsError))
+    return read_encoder(file_of(find(name), error=WeightsError))
 
 
 def find(name: str) -> Entry:
@@ -117,15 +120,12 @@ def fetch(entry: Entry, *, watch: Watch, again: bool = False, offline: bool = Fa
     return entry.path
 
 
-def suggest(name: str, known: Sequence[str]) -> str:
-    """The end of a message: the nearest known name, or where all of them are told."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    listed = ", ".join(known) if len(known) < 10 else "`wplus models` lists them"
-    return f"; did you mean '{near[0]}'?" if near else f"; known: {listed}"
+def file_of(entry: Entry, *, error: type[WplusError]) -> Path:
+    """The file of a model, which must be here and whole; `error` is what to raise.
 
-
-def _file_of(entry: Entry, *, error: type[WplusError]) -> Path:
-    """The file of a model, which must be here and whole; `error` is what to raise, and says how to get it."""
+    Raises:
+        error: it is not here, or damaged; the message says how to get it.
+    """
     if entry.ships:
         return entry.path
     how = f"fetch it with `wplus models fetch {entry.name}`" if entry.url else _by_hand(entry)
@@ -136,18 +136,25 @@ def _file_of(entry: Entry, *, error: type[WplusError]) -> Path:
     return entry.path
 
 
+def suggest(name: str, known: Sequence[str]) -> str:
+    """The end of a message: the nearest known name, or where all of them are told."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    listed = ", ".join(known) if len(known) < 10 else "`wplus models` lists them"
+    return f"; did you mean '{near[0]}'?" if near else f"; known: {listed}"
+
+
 def _damage(entry: Entry) -> str | None:
     """What is wrong with a file that is here; None if its sum is right. A sum that nobody knew is recorded."""
     try:
-        found, expected = sha256_of(entry.path), entry.sha256 or recorded_sum(entry.path)
+        found, expected = sha256_of(entry.path), entry.sha256 or recorded_sum(entry.path) or entry.sum_start
     except OSError as error:
         return f"{entry.path}: cannot be read: {error.strerror or error}"
     if expected is None:
         with suppress(OutputError):  # a folder that others own cannot be written, and can be read all the same
             record_sum(entry.path, found)
-    if expected in {None, found}:
+    if expected is None or found.startswith(expected):
         return None
-    whence = "the catalogue has" if entry.sha256 else f"{record_of(entry.path)} recorded"
+    whence = "the catalogue has" if entry.sha256 or expected == entry.sum_start else f"{record_of(entry.path)} recorded"
     return f"{entry.path}: damaged, its SHA-256 is {found}, {whence} {expected}"
 
 

@@ -73,4 +73,4 @@ def write_torchscript(path: str | Path, generator: Generator) -> None:
 def _example(generator: Generator) -> tuple[Renderer, torch.Tensor]:
     """The program in PyTorch, and an input of two codes: a batch of one would become a constant."""
     generator.to("cpu")
-    return Renderer(generator.network.synthesis).eval(), generator.mean_w.expand(2, generator.layers, -1).clone()
+    return Renderer(generator.network.synthesis).eval(), generator.mean_ws.expand(2, -1, -1).clone()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -65,12 +65,12 @@ class Generator:
 
     @property
     def layers(self) -> int:
-        """Rows of W+."""
+        """Rows of a code."""
         return self.network.config.layers
 
     @property
     def w_dim(self) -> int:
-        """Length of a row of W+."""
+        """Length of a row."""
         return self.network.config.w_dim
 
     @property
@@ -84,14 +84,19 @@ class Generator:
         return self.network.config.labels
 
     @property
-    def mean_w(self) -> W:
-        """The centre of truncation, shape (1, w_dim)."""
-        return self.network.mapping.w_avg[None]
+    def space(self) -> Literal["W+", "stylemap"]:
+        """What a row of a code stands for: a layer (W+) or a cell (stylemap)."""
+        return self.network.config.space
+
+    @property
+    def mean_ws(self) -> Ws:
+        """The centre of truncation, shape (1, layers, w_dim)."""
+        return self.network.mapping.w_avg.expand(1, self.layers, -1)
 
     @property
     def device(self) -> torch.device:
         """Where its weights lie."""
-        return self.mean_w.device
+        return self.network.mapping.w_avg.device
 
     @property
     def parameters(self) -> int:
@@ -104,7 +109,7 @@ class Generator:
         return self
 
     def map(self, z: Z, psi: float = 1.0, *, cutoff: int | None = None, labels: Labels | None = None) -> Ws:
-        """Map Gaussian codes (batch, z_dim) to W+ codes (batch, layers, w_dim), whose rows are equal.
+        """Map Gaussian codes (batch, z_dim) to codes (batch, layers, w_dim), whose rows are equal in W+.
 
         Args:
             z: Gaussian codes.
@@ -112,10 +117,10 @@ class Generator:
             cutoff: how many rows, from the coarsest, are drawn; None for all.
             labels: one-hot classes (batch, labels), of a network that knows classes.
         """
-        w = self.network.mapping(z, labels)
-        rows = torch.arange(self.layers, device=w.device) < (self.layers if cutoff is None else cutoff)
-        drawn = self.mean_w.lerp(w, psi)
-        return torch.where(rows[:, None], drawn[:, None], w[:, None])
+        mapped = self.network.mapping(z, labels)
+        ws = mapped if mapped.ndim == 3 else mapped[:, None].expand(-1, self.layers, -1)
+        rows = torch.arange(self.layers, device=ws.device) < (self.layers if cutoff is None else cutoff)
+        return torch.where(rows[:, None], self.mean_ws.lerp(ws, psi), ws)
 
     def one_hot(self, classes: Tensor) -> Labels | None:
         """Labels of classes given by number, shape (batch,); None if the network knows no classes.
@@ -150,12 +155,15 @@ class Generator:
 
     @cached_property
     def w_radius(self) -> float:
-        """Root mean square distance of mapped codes from their mean: the scale of differences in W."""
-        w = self.mapped(10_000)
-        return float((w - w.mean(dim=0)).square().sum(dim=1).mean().sqrt())
+        """Root mean square distance of mapped rows from their mean: the scale of differences in W."""
+        w = self.mapped(10_000 if self.space == "W+" else 1_000)
+        return float((w - w.mean(dim=0)).square().sum(dim=-1).mean().sqrt())
 
-    def mapped(self, count: int) -> W:
-        """`count` codes of W mapped from fixed Gaussian draws (seed 0), shape (count, w_dim); of drawn classes."""
+    def mapped(self, count: int) -> W | Ws:
+        """`count` codes mapped from fixed Gaussian draws (seed 0), of drawn classes.
+
+        Shape (count, w_dim), or (count, layers, w_dim) where the rows of a mapped code differ.
+        """
         draw = torch.Generator().manual_seed(0)
         z = torch.randn(count, self.z_dim, generator=draw)
         labels = self.one_hot(torch.randint(max(self.labels, 1), (count,), generator=draw))
@@ -163,7 +171,7 @@ class Generator:
 
     def origin(self, **details: Any) -> Origin:
         """An origin that names this generator; `details` are further fields of `Origin`."""
-        return Origin(self.name, self.fingerprint, self.resolution, w_radius=self.w_radius, **details)
+        return Origin(self.name, self.fingerprint, self.resolution, self.w_radius, self.space, **details)
 
     def __call__(self, latent: Latent | Tensor) -> Images:
         """Render codes: (batch, layers, w_dim) to RGB (batch, 3, resolution, resolution), nominally in [-1, 1].

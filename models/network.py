@@ -35,8 +35,12 @@ class Config(Protocol):
         """Side of the picture in pixels."""
 
     @property
+    def space(self) -> Literal["W+", "stylemap"]:
+        """What a row of a code stands for: a layer (W+) or a cell (stylemap)."""
+
+    @property
     def layers(self) -> int:
-        """Rows of W+."""
+        """Rows of a code."""
 
     @property
     def z_dim(self) -> int:
@@ -44,7 +48,7 @@ class Config(Protocol):
 
     @property
     def w_dim(self) -> int:
-        """Length of a row of W+."""
+        """Length of a row."""
 
     @property
     def labels(self) -> int:
@@ -61,19 +65,19 @@ class Config(Protocol):
 
 @runtime_checkable
 class Mapping(Protocol):
-    """f: Z -> W."""
+    """f: Z -> W, or Z -> stylemaps."""
 
     @property
     def w_avg(self) -> Tensor:
-        """The mean code, shape (w_dim,)."""
+        """The mean code, shape (w_dim,), or (layers, w_dim) where the rows of a mapped code differ."""
 
-    def __call__(self, z: Z, labels: Labels | None = None) -> W:
-        """Map Gaussian codes, and classes where there are some."""
+    def __call__(self, z: Z, labels: Labels | None = None) -> W | Ws:
+        """Map Gaussian codes, and classes where there are some: to one vector for all rows, or to all rows."""
 
 
 @runtime_checkable
 class Synthesis(Protocol):
-    """g: W+ -> pictures."""
+    """g: codes -> pictures."""
 
     @property
     def noise_shapes(self) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ channel), `noise_const` and `affine`; one `synthesis.torgb`. Weights are at unit
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,11 @@ class StyleGAN1Config:
     def resolution(self) -> int:
         """Side of the picture in pixels."""
         return 4 << (len(self.channels) - 1)
+
+    @property
+    def space(self) -> Literal["W+"]:
+        """Rows stand for layers."""
+        return "W+"
 
     @property
     def layers(self) -> int:

@@ -79,6 +79,11 @@ class StyleGAN2Config:
         return 4 << (len(self.channels) - 1)
 
     @property
+    def space(self) -> Literal["W+"]:
+        """Rows stand for layers."""
+        return "W+"
+
+    @property
     def layers(self) -> int:
         """Rows of W+: two a resolution."""
         return 2 * len(self.channels)

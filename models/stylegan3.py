@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -103,6 +103,11 @@ class StyleGAN3Config:
     def title(self) -> str:
         """The architecture as people call it."""
         return f"StyleGAN3-{'r' if self.use_radial_filters else 't'}"
+
+    @property
+    def space(self) -> Literal["W+"]:
+        """Rows stand for layers."""
+        return "W+"
 
     @property
     def layers(self) -> int:

@@ -13,7 +13,7 @@ except ModuleNotFoundError:  # Python 3.10
 
 ROOT = Path(__file__).parents[1]
 
-FLOORS = [{"core"}, {"alignment", "models"}, {"inversion", "editing", "metrics"}, {"training"}, {"cli"}]
+FLOORS = [{"core"}, {"alignment", "models"}, {"inversion", "editing", "metrics"}, {"training", "studies"}, {"cli"}]
 ROOMS = sorted(set().union(*FLOORS))
 
 
@@ -65,4 +65,4 @@ def test_the_contract_of_names_stands():
     names = [Crop, Face, align, detect, restore, Latent.save, Latent.load, crossover, morph, transfer_expression]
     names += [Inversion, Mean, Settings, WPlus, invert, steps, Generator, load_generator]
     assert all(names)
-    assert {"resolution", "layers", "w_dim", "mean_w", "map"} <= set(dir(Generator))
+    assert {"resolution", "layers", "w_dim", "mean_ws", "map"} <= set(dir(Generator))

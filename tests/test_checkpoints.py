@@ -91,7 +91,7 @@ def test_upstream_files_render_as_upstream(shared, relative, name, form, toleran
     w = arrays["out/w"] if form == "rosinality" else arrays["out/ws"][:, 0]
     assert relative(generator.map(arrays["in/z"])[:, 0], w.reshape(-1, generator.w_dim)) < 1e-5
     centre = arrays["out/latent_avg"].reshape(-1) if form == "rosinality" else arrays["buffer/mapping.w_avg"]
-    assert torch.equal(generator.mean_w[0], centre)
+    assert torch.equal(generator.mean_ws[0, 0], centre)
 
 
 def test_the_port_of_stylegan1_renders_as_upstream(shared, relative):
@@ -102,7 +102,7 @@ def test_the_port_of_stylegan1_renders_as_upstream(shared, relative):
     picture = generator.network.synthesis(arrays["in/ws_plus"], noise=noise)
     assert relative(picture, arrays["out/image_ws_plus"]) < 1e-5
     assert "no noise maps" in generator.card.origin
-    assert relative(generator.mean_w, generator.mapped(4096).mean(dim=0)) < 0.1
+    assert relative(generator.mean_ws[:, 0], generator.mapped(4096).mean(dim=0)) < 0.1
 
 
 def test_a_snapshot_without_source_opens(relative):
@@ -258,7 +258,7 @@ def test_rosinalitys_weights_open_however_they_are_wrapped(tmp_path, wrap):
     checkpoint = read_checkpoint(tmp_path / "bare.pt")
     assert checkpoint.config == SKIP
     assert "these are of seed 0; it keeps no mean code" in checkpoint.details["origin"]
-    assert Generator(build(checkpoint.config, checkpoint.state), Card("bare")).mean_w.abs().max() > 0
+    assert Generator(build(checkpoint.config, checkpoint.state), Card("bare")).mean_ws.abs().max() > 0
 
 
 @pytest.mark.parametrize("config", [SKIP, THREE], ids=["stylegan2", "stylegan3"])

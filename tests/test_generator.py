@@ -37,8 +37,8 @@ def test_no_gradient_reaches_a_weight(mini):
 
 def test_truncation_goes_from_the_mean_to_the_code(mini):
     z = torch.randn(2, 16)
-    assert torch.equal(mini.map(z, 0.0), mini.mean_w.expand(2, mini.layers, -1).clone())
-    assert torch.allclose(mini.map(z, 0.5), (mini.map(z) + mini.mean_w) / 2, atol=1e-6)
+    assert torch.equal(mini.map(z, 0.0), mini.mean_ws.expand(2, -1, -1))
+    assert torch.allclose(mini.map(z, 0.5), (mini.map(z) + mini.mean_ws) / 2, atol=1e-6)
 
 
 def test_a_seed_means_one_face(mini):

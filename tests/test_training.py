@@ -13,8 +13,15 @@ from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import Faces, load_faces
 from wplus.training.recipe import Recipe, Run
 from wplus.training.run import export, load_checkpoint, save_checkpoint, train
+from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 
 RECIPE = Recipe(resolution=16, channels=(8, 8, 8), w_dim=8, mapping_layers=2, batch=8, warm_images=48, images=96)
+STYLEMAP = StyleMapRecipe(
+    resolution=16, channels=(8, 8, 8), w_dim=8, side=4, mapping_layers=2, batch=8, warm_images=48, images=96
+)
+BOTH = pytest.mark.parametrize(
+    ("kind", "recipe"), [(Run, RECIPE), (StyleMapRun, STYLEMAP)], ids=["stylegan2", "stylemap"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +46,18 @@ def weights(run):
     return torch.cat([weight.detach().flatten() for weight in run.state_dict().values() if weight.is_floating_point()])
 
 
-def test_a_resumed_run_is_the_unbroken_one(trunk, tmp_path):
+@BOTH
+def test_a_resumed_run_is_the_unbroken_one(kind, recipe, trunk, tmp_path):
     def go(run, count):
         for _ in range(count):
             run.step()
         return run
 
     for pause in (3, 9):  # within each phase
-        unbroken = go(Run(RECIPE, faces(), trunk=trunk), pause + 2)
-        broken = go(Run(RECIPE, faces(), trunk=trunk), pause)
+        unbroken = go(kind(recipe, faces(), trunk=trunk), pause + 2)
+        broken = go(kind(recipe, faces(), trunk=trunk), pause)
         save_checkpoint(broken, tmp_path / "checkpoint.pt")
-        resumed = Run(RECIPE, faces(), trunk=trunk)
+        resumed = kind(recipe, faces(), trunk=trunk)
         load_checkpoint(resumed, tmp_path / "checkpoint.pt")
         assert resumed.seen == pause * 8
         assert torch.equal(weights(go(resumed, 2)), weights(unbroken))
@@ -73,10 +81,24 @@ def test_the_switch_makes_the_mapping_network_the_codes_gaussian(trunk):
     assert torch.allclose(mapped[inside], (z @ root.T + mean)[inside], atol=1e-3)
 
 
-def test_a_run_writes_what_it_says_and_its_generator_opens(trunk, tmp_path):
+def test_the_switch_makes_the_mapping_network_sample_along_the_main_axes_of_stylemaps(trunk):
+    run = StyleMapRun(STYLEMAP, faces(), trunk=trunk)
+    torch.manual_seed(1)
+    codes = [run.network.encoder(run.faces.batch(torch.arange(120))).detach()]
+    run._switch()
+    sampled = run.network.mapping(torch.randn(20_000, 8)).detach()
+    before = [torch.where(x > 0, x, x / 0.2) / 2**0.5 for x in (codes[0], sampled)]  # their own leaky ReLU undone
+    means = [x.mean(dim=0) for x in before]
+    spreads = [float((x - mean).square().mean()) for x, mean in zip(before, means, strict=True)]
+    assert torch.allclose(*means, atol=0.03 * spreads[0] ** 0.5)
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.03)  # flat colours have few axes, so 8 hold nearly all
+
+
+@BOTH
+def test_a_run_writes_what_it_says_and_its_generator_opens(kind, recipe, trunk, tmp_path):
     training, held_out = faces(200).split(20)
     assert (len(training), len(held_out)) == (180, 20)
-    run = Run(RECIPE, training, trunk=trunk)
+    run = kind(recipe, training, trunk=trunk)
     reports = list(train(run, held_out, tmp_path, every=40))
     assert [report.seen for report in reports] == [40, 80, 96]
     assert all(np.isfinite([*report.figures.values(), *report.losses.values()]).all() for report in reports)
@@ -107,6 +129,10 @@ def test_a_recipe_refuses_nonsense():
         Recipe(resolution=32, channels=(8, 8, 8))
     with pytest.raises(ValueError, match="batch must be even"):
         Recipe(batch=3)
+    with pytest.raises(ValueError, match="3 widths from 8 px make 32 px, not 64"):
+        StyleMapRecipe(channels=(8, 8, 8))
+    with pytest.raises(ValueError, match="a multiple of 4"):
+        StyleMapRecipe(batch=6)
 
 
 def test_faces_come_from_pictures_and_tar_files_alike(tmp_path):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from wplus.core.animation import sheet
 from wplus.core.knobs import knob
@@ -21,15 +20,16 @@ from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.models.stylespace import affines
 from wplus.training.augment import augmented
 from wplus.training.faces import Faces
+from wplus.training.features import FrozenFeatures, fooled, hinge
 from wplus.training.look import Look
 from wplus.training.moments import FrechetCritic, summary
 from wplus.training.networks import Discriminator, Encoder
+from wplus.training.updates import Balance, descend, follow
 
 ENCODER_RATE = 0.25
 """The encoder's learning rate relative to the generator's, whose weights are kept at unit scale."""
 
-FEATURE_SIZE = 96
-"""Side in pixels at which the frozen network sees pictures."""
+MAX_CHANNELS = 256
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Recipe:
     images: int = knob(230_000, "Pictures seen in all.")
     held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
     warm_rate: float = knob(4e-3, "Learning rate of the variational phase.")
-    generator_rate: float = knob(7e-4, "The generator's learning rate when the adversary comes.")
+    generator_rate: float = knob(7e-4, "Learning rate when the adversary comes; a StyleGAN2's.")
     final_rate: float = knob(1e-4, "The rate that it falls to.")
     discriminator_rate: float = knob(4e-4, "The discriminator's learning rate.")
     adversary: float = knob(0.8, "Norm of the adversarial gradient relative to that of the reconstruction.")
@@ -69,6 +69,12 @@ class Recipe:
         if self.batch < 4 or self.batch % 2 or not 0 < self.warm_images < self.images:
             raise ValueError("batch must be even and at least 4, and 0 < warm_images < images")
 
+    @staticmethod
+    def widths(resolution: int) -> tuple[int, ...]:
+        """Channels at 4, 8 ... `resolution` px."""
+        blocks = max(resolution.bit_length() - 2, 1)
+        return tuple(min(MAX_CHANNELS, 32 * resolution // (4 << index)) for index in range(blocks))
+
 
 class Run(nn.Module):
     """The state of a training run: networks, their averages, optimisers and the count of images seen."""
@@ -84,29 +90,30 @@ class Run(nn.Module):
                 block.torgb.weight.mul_(0.1)
         self.encoder = Encoder(recipe.resolution, recipe.w_dim)
         self.discriminator = Discriminator()
+        self.balance = Balance(3)  # reconstruction, adversary, moments
         self.to(device).to(memory_format=torch.channels_last)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.encoder_ema = copy.deepcopy(self.encoder).requires_grad_(False)
         self.register_buffer("offset", torch.zeros(recipe.w_dim, device=device))
-        # running norms of gradients: reconstruction, adversary, moments
-        self.register_buffer("norms", torch.zeros(3, device=device))
         self.offset: Tensor
-        self.norms: Tensor
-        self._trunk = (trunk.to(device),)  # in a tuple: frozen and large, no part of a checkpoint
         self.seen = 0
         self.optimisers = self._warm_optimisers()
+        sample = faces.batch(torch.linspace(0, len(faces) - 1, 256).long())
+        self.features = FrozenFeatures(trunk.to(device), sample.to(device))
         with torch.no_grad():
-            levels = self.levels(faces.batch(torch.linspace(0, len(faces) - 1, 256).long()).to(device))
             chosen = torch.linspace(0, len(faces) - 1, min(len(faces), 8192)).long()
             parts = [faces.batch(part).to(device) for part in chosen.split(64)]
-            self.critic = FrechetCritic(torch.cat([summary(part, self.levels(part)) for part in parts]))
-        # half the channel's own scale and half the level's: dead channels would blow up on their own
-        self.scales = [0.5 * (x.float().std(dim=(0, 2, 3), keepdim=True) + x.float().std()) for x in levels]
+            self.critic = FrechetCritic(torch.cat([summary(part, self.features(part)) for part in parts]))
 
     @property
     def frozen(self) -> str:
         """No generator: this run trains one."""
         return ""
+
+    @property
+    def average(self) -> StyleGAN2:
+        """What ships."""
+        return self.generator_ema
 
     @property
     def warm(self) -> bool:
@@ -118,11 +125,6 @@ class Run(nn.Module):
         self.seen = seen
         self.optimisers = self._warm_optimisers() if self.warm else self._adversarial_optimisers()
 
-    def levels(self, images: Images) -> list[Tensor]:
-        """Frozen features of pictures."""
-        size = (FEATURE_SIZE, FEATURE_SIZE)
-        return self._trunk[0](functional.interpolate(images, size=size, mode="bilinear", antialias=False))
-
     def step(self) -> dict[str, float]:
         """One batch; returns the losses by name."""
         recipe = self.recipe
@@ -133,7 +135,8 @@ class Run(nn.Module):
         was_warm = self.warm
         losses = self._warm_step(real) if was_warm else self._adversarial_step(real)
         self.seen += recipe.batch
-        self._average()
+        for average, network in ((self.generator_ema, self.generator), (self.encoder_ema, self.encoder)):
+            follow(average, network, seen=self.seen, batch=recipe.batch, half_life=recipe.half_life)
         if was_warm and not self.warm:
             self._switch()
         return losses
@@ -155,7 +158,7 @@ class Run(nn.Module):
         rebuilt = render(mean + self.offset)
         z = torch.randn(len(real), self.recipe.w_dim, generator=torch.Generator().manual_seed(0)).to(self.device)
         sampled = render(generator.mapping(z) if not self.warm else z)
-        variances = [self.levels(images)[-1].float().mean(dim=(2, 3)).var(dim=0).sum() for images in (sampled, real)]
+        variances = [self.features(images)[-1].float().mean(dim=(2, 3)).var(dim=0).sum() for images in (sampled, real)]
         figures = {
             "held_out": float((rebuilt - real).square().mean()),
             "spread": float(variances[0] / variances[1]),
@@ -190,11 +193,6 @@ class Run(nn.Module):
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
         return mean + (0.5 * log_variance).exp() * torch.randn_like(mean) + self.offset, divergence
 
-    def _distance(self, ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
-        """Squared distance of standardised features, summed over levels."""
-        pairs = zip(ours, theirs, self.scales, strict=True)
-        return torch.stack([((a.float() - b.float()) / scale).square().mean() for a, b, scale in pairs]).sum()
-
     def _warm_step(self, real: Images) -> dict[str, float]:
         recipe = self.recipe
         fraction = self.seen / recipe.warm_images
@@ -202,11 +200,11 @@ class Run(nn.Module):
         w, divergence = self._encode(real)
         fake = self._render(w)
         with torch.no_grad():
-            theirs = self.levels(real)
+            theirs = self.features(real)
         pixel = (fake - real).square().mean()
-        feature = self._distance(self.levels(fake), theirs)
+        feature = self.features.distance(self.features(fake), theirs)
         loss = recipe.pixel * pixel + recipe.feature * feature + recipe.divergence * divergence.mean()
-        self._descend(loss, {"warm": rate, "encoder": rate * ENCODER_RATE})
+        descend(loss, self.optimisers, {"warm": rate, "encoder": rate * ENCODER_RATE})
         return {"pixel": pixel.item(), "feature": feature.item(), "divergence": divergence.mean().item()}
 
     def _adversarial_step(self, real: Images) -> dict[str, float]:
@@ -217,66 +215,35 @@ class Run(nn.Module):
         fake = self._render(torch.cat([encoded, sampled]))
         leaf = fake.detach().requires_grad_(True)  # the picture, at which both gradients meet
 
-        seen = augmented(leaf)
-        features = self.levels(seen)
+        seen, other = augmented(leaf), augmented(real)
+        levels = self.features(seen)
         with torch.no_grad():
-            other = augmented(real)
-            theirs = self.levels(other)
-        reals, fakes = self._judge(other, theirs), self._judge(seen.detach(), [x.detach() for x in features])
-        hinge = torch.stack([(1 - r).relu().mean() + (1 + f).relu().mean() for r, f in zip(reals, fakes, strict=True)])
-        self._descend(hinge.mean(), {"discriminator": recipe.discriminator_rate})
+            theirs = self.features(other)
+        reals = self.features.judge(self.discriminator, other, theirs)
+        fakes = self.features.judge(self.discriminator, seen.detach(), [x.detach() for x in levels])
+        told = hinge(reals, fakes)
+        descend(told, self.optimisers, {"discriminator": recipe.discriminator_rate})
 
         with torch.no_grad():
-            theirs = self.levels(real[:half])
+            theirs = self.features(real[:half])
         pixel = (leaf[:half] - real[:half]).square().mean()
-        feature = self._distance(self.levels(leaf[:half]), theirs)
-        moments = self.critic(summary(leaf[half:], self.levels(leaf[half:])))
-        fooled = -torch.stack([logits.mean() for logits in self._judge(seen, features)]).mean()
-        slopes = [
-            torch.autograd.grad(loss, leaf)[0]
-            for loss in (recipe.pixel * pixel + recipe.feature * feature, fooled, moments)
-        ]
-        norms = torch.stack([slope.norm() for slope in slopes])
-        self.norms = torch.where(self.norms > 0, self.norms.lerp(norms, 0.01), norms)
+        feature = self.features.distance(self.features(leaf[:half]), theirs)
+        moments = self.critic(summary(leaf[half:], self.features(leaf[half:])))
+        against = fooled(self.features.judge(self.discriminator, seen, levels))
+        losses = (recipe.pixel * pixel + recipe.feature * feature, against, moments)
+        slopes = [torch.autograd.grad(loss, leaf)[0] for loss in losses]
         done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
         fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))  # the adversary's restlessness dies down with the rates
         rate = recipe.final_rate + (recipe.generator_rate - recipe.final_rate) * fall
         adversary = recipe.final_adversary + (recipe.adversary - recipe.final_adversary) * fall
-        weights = (1.0, adversary, recipe.moments * self.critic.certainty)
-        largest = torch.maximum(self.norms, norms) / self.norms[0]  # no critic may run away with the generator
-        shares = [weight / norm for weight, norm in zip(weights, largest, strict=True)]
-        gradient = torch.stack([slope * share for slope, share in zip(slopes, shares, strict=True)]).sum(dim=0)
+        gradient = self.balance(slopes, (1.0, adversary, recipe.moments * self.critic.certainty))
 
         # the picture's gradient is known, so its product with the picture is a loss that has it
         loss = (fake * gradient).sum() + recipe.divergence * divergence.mean()
-        self._descend(loss, {"generator": rate, "encoder": rate * ENCODER_RATE})
-        told = {"pixel": pixel, "feature": feature, "divergence": divergence.mean(), "hinge": hinge.mean()}
-        told |= {"fooled": fooled, "moments": self.critic.distance}
-        return {name: value.item() for name, value in told.items()}
-
-    def _judge(self, images: Images, levels: list[Tensor]) -> list[Tensor]:
-        with torch.autocast(self.device, dtype=torch.bfloat16):
-            scaled = [level.float() / scale for level, scale in zip(levels, self.scales, strict=True)]
-            return self.discriminator(images, scaled)
-
-    def _descend(self, loss: Tensor, rates: dict[str, float]) -> None:
-        """One step of the named optimisers at the given learning rates."""
-        for name, rate in rates.items():
-            self.optimisers[name].param_groups[0]["lr"] = rate
-            self.optimisers[name].zero_grad()
-        loss.backward()
-        for name in rates:
-            self.optimisers[name].step()
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Follow the weights with a half-life that is short while little has been seen."""
-        life = min(self.recipe.half_life, max(self.seen * 0.05, 1))
-        decay = 0.5 ** (self.recipe.batch / life)
-        pairs = ((self.generator, self.generator_ema), (self.encoder, self.encoder_ema))
-        for network, average in pairs:
-            for new, old in zip(network.parameters(), average.parameters(), strict=True):
-                old.lerp_(new, 1 - decay)
+        descend(loss, self.optimisers, {"generator": rate, "encoder": rate * ENCODER_RATE})
+        values = {"pixel": pixel, "feature": feature, "divergence": divergence.mean(), "hinge": told}
+        values |= {"fooled": against, "moments": self.critic.distance}
+        return {name: value.item() for name, value in values.items()}
 
     @torch.no_grad()
     def _switch(self) -> None:

@@ -20,6 +20,7 @@ from wplus.models.generator import read_generator
 from wplus.training.faces import Faces
 from wplus.training.look import Look
 from wplus.training.recipe import Run
+from wplus.training.stylemap import StyleMapRun
 
 DAMAGE = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, UnpicklingError)
 """What a file that is no checkpoint makes torch and us raise."""
@@ -152,14 +153,14 @@ def load_checkpoint(run: Trainable, path: Path) -> None:
 
 
 @torch.no_grad()
-def export(run: Run, path: Path, card: Card) -> Generator:
+def export(run: Run | StyleMapRun, path: Path, card: Card) -> Generator:
     """Write the averaged generator in fp16, with its recipe and its last figures in the header; gives it as written.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    network = copy.deepcopy(run.generator_ema).cpu()
-    z = torch.randn(10_000, run.recipe.w_dim, generator=torch.Generator().manual_seed(0))
+    network = copy.deepcopy(run.average).cpu()
+    z = torch.randn(10_000, network.config.z_dim, generator=torch.Generator().manual_seed(0))
     network.mapping.w_avg.copy_(network.mapping(z).mean(dim=0))
     training = {"recipe": asdict(run.recipe), "images_seen": run.seen, "training_faces": len(run.faces)}
     Generator(network, replace(card, training=training)).save(path, dtype=torch.float16)

@@ -1,0 +1,54 @@
+"""Frozen features by which training compares pictures, scaled so that every level counts alike."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wplus.core.shapes import Images
+from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.training.networks import Discriminator
+
+SIZE = 96
+"""Side in pixels at which the frozen network sees pictures."""
+
+
+class FrozenFeatures:
+    """Levels of a frozen trunk and their scales.
+
+    Args:
+        trunk: frozen, on the device of the pictures.
+        sample: pictures that tell the scales.
+    """
+
+    def __init__(self, trunk: SqueezeNetLevels, sample: Images) -> None:
+        self._trunk = trunk
+        with torch.no_grad():
+            levels = self(sample)
+        # half the channel's own scale and half the level's: dead channels would blow up on their own
+        self.scales = [0.5 * (x.float().std(dim=(0, 2, 3), keepdim=True) + x.float().std()) for x in levels]
+
+    def __call__(self, images: Images) -> list[Tensor]:
+        """Feature maps of pictures, one a level."""
+        return self._trunk(functional.interpolate(images, size=(SIZE, SIZE), mode="bilinear", antialias=False))
+
+    def distance(self, ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
+        """Squared distance of standardised features, summed over levels, averaged over pictures."""
+        pairs = zip(ours, theirs, self.scales, strict=True)
+        return torch.stack([((a.float() - b.float()) / scale).square().mean() for a, b, scale in pairs]).sum()
+
+    def judge(self, discriminator: Discriminator, images: Images, levels: list[Tensor]) -> list[Tensor]:
+        """What a discriminator says of pictures and their levels, in bf16."""
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            return discriminator(images, [x.float() / scale for x, scale in zip(levels, self.scales, strict=True)])
+
+
+def hinge(reals: list[Tensor], fakes: list[Tensor]) -> Tensor:
+    """The discriminator's loss, averaged over heads (Lim & Ye 2017)."""
+    return torch.stack(
+        [(1 - r).relu().mean() + (1 + f).relu().mean() for r, f in zip(reals, fakes, strict=True)]
+    ).mean()
+
+
+def fooled(fakes: list[Tensor]) -> Tensor:
+    """The generator's loss, averaged over heads."""
+    return -torch.stack([logits.mean() for logits in fakes]).mean()

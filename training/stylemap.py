@@ -1,0 +1,222 @@
+"""How a StyleMapGAN is trained in hours without a GPU (Kim et al. 2021, sections 3.1 and 3.3).
+
+The paper's losses, but for two things. Encoder and generator first learn to reconstruct alone, and the mapping network
+begins as a sampler of the stylemaps that they found. The adversary are hinge heads on frozen features, not a
+discriminator of its own: one that starts from nothing needs many times the pictures that a processor sees in hours.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wplus.core.animation import sheet
+from wplus.core.knobs import knob
+from wplus.core.shapes import Images, Ws
+from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE
+from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.models.stylemap import StyleMapGAN, StyleMapGANConfig, to_map
+from wplus.training.augment import augmented
+from wplus.training.faces import Faces
+from wplus.training.features import FrozenFeatures, fooled, hinge
+from wplus.training.look import Look
+from wplus.training.networks import Discriminator
+from wplus.training.updates import Balance, descend, follow
+
+MAX_CHANNELS = 192
+
+
+@dataclass(frozen=True)
+class StyleMapRecipe:
+    """Everything that decides a run; stored in the trained file's header.
+
+    Raises:
+        ValueError: sizes or counts that make no sense.
+    """
+
+    resolution: int = knob(64, "Side of the pictures in px.")
+    channels: tuple[int, ...] = (192, 128, 64, 32)
+    w_dim: int = knob(64, "Channels of the stylemap.")
+    side: int = knob(8, "Cells of a stylemap in a row.")
+    mapping_layers: int = knob(8, "Depth of the mapping network.")
+    batch: int = knob(32, "Pictures a step.")
+    warm_images: int = knob(40_000, "Pictures seen before the adversary comes.")
+    images: int = knob(140_000, "Pictures seen in all.")
+    held_out: int = knob(1_000, "Pictures set aside, never trained on (at most a tenth).")
+    warm_rate: float = knob(3e-3, "Learning rate until the adversary comes.")
+    rate: float = knob(1.5e-3, "Learning rate when the adversary comes; a StyleMapGAN's.")
+    final_rate: float = knob(1e-4, "The rate that it falls to.")
+    discriminator_rate: float = knob(4e-4, "The discriminator's learning rate.")
+    adversary: float = knob(0.4, "Norm of the adversarial gradient relative to that of the reconstruction.")
+    pixel: float = knob(2.0, "Weight of the squared error of pixels.")
+    feature: float = knob(0.05, "Weight of the squared distance of features.")
+    latent: float = knob(1.0, "Weight of the squared error of stylemaps that the encoder finds in samples.")
+    half_life: int = knob(10_000, "Pictures after which a weight counts half in the average that ships.")
+    seed: int = knob(0, "Seed of all draws.")
+
+    def __post_init__(self) -> None:
+        made = self.side << (len(self.channels) - 1)
+        if made != self.resolution:
+            raise ValueError(f"{len(self.channels)} widths from {self.side} px make {made} px, not {self.resolution}")
+        if self.batch < 8 or self.batch % 4 or not 0 < self.warm_images < self.images:
+            raise ValueError("batch must be a multiple of 4 and at least 8, and 0 < warm_images < images")
+
+    @staticmethod
+    def widths(resolution: int, side: int) -> tuple[int, ...]:
+        """Channels at `side`, 2 `side` ... `resolution` px."""
+        blocks = max((resolution // max(side, 1)).bit_length(), 1)
+        return tuple(min(MAX_CHANNELS, 32 * resolution // (side << index)) for index in range(blocks))
+
+
+class StyleMapRun(nn.Module):
+    """The state of a training run: networks, their average, optimisers and the count of images seen."""
+
+    def __init__(self, recipe: StyleMapRecipe, faces: Faces, *, trunk: SqueezeNetLevels, device: str = "cpu") -> None:
+        super().__init__()
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.faces, self.device = recipe, faces, device
+        sizes = (recipe.channels, recipe.w_dim, recipe.w_dim, recipe.side, recipe.mapping_layers)
+        self.network = StyleMapGAN(StyleMapGANConfig(*sizes))
+        self.discriminator = Discriminator()
+        self.balance = Balance(2)
+        self.to(device).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.features = FrozenFeatures(
+            trunk.to(device), faces.batch(torch.linspace(0, len(faces) - 1, 256).long()).to(device)
+        )
+        self.seen = 0
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.resume(0)
+
+    @property
+    def frozen(self) -> str:
+        """No generator: this run trains one."""
+        return ""
+
+    @property
+    def warm(self) -> bool:
+        """Whether the adversary is still to come."""
+        return self.seen < self.recipe.warm_images
+
+    def resume(self, seen: int) -> None:
+        """Take up the phase that `seen` images belong to; the weights are the caller's to load."""
+        self.seen = seen
+        heads = [weight for weight in self.discriminator.parameters() if weight.requires_grad]
+        # no momentum against an adversary, whose slopes turn
+        betas = (0.9, 0.99) if self.warm else (0.0, 0.99)
+        self.optimisers = {
+            "network": torch.optim.Adam(self.network.parameters(), betas=betas),
+            "discriminator": torch.optim.Adam(heads, betas=(0.0, 0.99)),
+        }
+
+    def step(self) -> dict[str, float]:
+        """One batch; returns the losses by name."""
+        recipe = self.recipe
+        torch.manual_seed(recipe.seed * 1_000_003 + self.seen)  # a resumed run draws what an unbroken one would
+        flips = torch.rand(recipe.batch) < 0.5
+        real = self.faces.batch(torch.randint(len(self.faces), (recipe.batch,)), flips=flips)
+        real = real.to(self.device, memory_format=torch.channels_last)
+        was_warm = self.warm
+        losses = self._warm_step(real) if was_warm else self._adversarial_step(real)
+        self.seen += recipe.batch
+        follow(self.average, self.network, seen=self.seen, batch=recipe.batch, half_life=recipe.half_life)
+        if was_warm and not self.warm:
+            self._switch()
+        return losses
+
+    @torch.no_grad()
+    def look(self, held_out: Faces) -> Look:
+        """Held-out squared error; reals, their reconstructions, the middles between neighbours, samples."""
+        real = held_out.batch(torch.arange(min(128, len(held_out)))).to(self.device)
+        ws = self.average.encoder(real)
+        rebuilt = self.average.synthesis(ws)
+        z = torch.randn(16, self.recipe.w_dim, generator=torch.Generator().manual_seed(0)).to(self.device)
+        sampled = self.average.synthesis(self.average.mapping(z))
+        middles = self.average.synthesis(ws[:8].lerp(ws[8:16], 0.5))
+        figures = {"held_out": float((rebuilt - real).square().mean())}
+        rows = torch.cat([real[:8], rebuilt[:8], real[8:16], rebuilt[8:16], middles, sampled])
+        return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=8))
+
+    def _encode(self, images: Images) -> Ws:
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            return self.network.encoder(images).float()
+
+    def _warm_step(self, real: Images) -> dict[str, float]:
+        recipe = self.recipe
+        done = self.seen / recipe.warm_images
+        rebuilt = self.network.synthesis(self._encode(real), dtype=torch.bfloat16)
+        pixel, feature = self._reconstruction(rebuilt, real)
+        loss = recipe.pixel * pixel + recipe.feature * feature
+        descend(loss, self.optimisers, {"network": recipe.warm_rate * min(1.0, 0.1 + 20 * done)})
+        return {"pixel": pixel.item(), "feature": feature.item()}
+
+    def _adversarial_step(self, real: Images) -> dict[str, float]:
+        """The paper's losses at once: of reconstructions and, for a quarter of the batch, of samples."""
+        recipe = self.recipe
+        count = recipe.batch - recipe.batch // 4
+        drawn = self.network.mapping(torch.randn(recipe.batch - count, recipe.w_dim, device=self.device))
+        fake = self.network.synthesis(torch.cat([self._encode(real[:count]), drawn]), dtype=torch.bfloat16)
+        found = self._encode(fake[count:].detach())
+        latent = (found - drawn.detach()).square().mean()
+        leaf = fake.detach().requires_grad_(True)  # the picture, at which the gradients meet
+
+        seen, other = augmented(leaf), augmented(real)
+        levels = self.features(seen)
+        with torch.no_grad():
+            theirs = self.features(other)
+        reals = self.features.judge(self.discriminator, other, theirs)
+        fakes = self.features.judge(self.discriminator, seen.detach(), [x.detach() for x in levels])
+        told = hinge(reals, fakes)
+        descend(told, self.optimisers, {"discriminator": recipe.discriminator_rate})
+
+        pixel, feature = self._reconstruction(leaf[:count], real[:count])
+        against = fooled(self.features.judge(self.discriminator, seen, levels))
+        losses = (recipe.pixel * pixel + recipe.feature * feature, against)
+        gradient = self.balance([torch.autograd.grad(loss, leaf)[0] for loss in losses], (1.0, recipe.adversary))
+        done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
+        fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        rate = recipe.final_rate + (recipe.rate - recipe.final_rate) * fall
+        # the picture's gradient is known, so its product with the picture is a loss that has it
+        descend((fake * gradient).sum() + recipe.latent * latent, self.optimisers, {"network": rate})
+        values = {"pixel": pixel, "feature": feature, "latent": latent, "hinge": told, "fooled": against}
+        return {name: value.item() for name, value in values.items()}
+
+    def _reconstruction(self, rebuilt: Images, real: Images) -> tuple[Tensor, Tensor]:
+        """Squared error of pixels, squared distance of features."""
+        with torch.no_grad():
+            wanted = self.features(real)
+        return (rebuilt - real).square().mean(), self.features.distance(self.features(rebuilt), wanted)
+
+    @torch.no_grad()
+    def _switch(self) -> None:
+        """Make the mapping network sample along the main axes of the encoded stylemaps, and start the adversary.
+
+        With all hidden units shifted into the linear range of the leaky ReLU, the last layer gets z + shift, and
+        answers with mean and axes of the stylemaps as they are before their own leaky ReLU.
+        """
+        for network in (self.network, self.average):
+            mean, axes = self._main_axes(network)
+            last = network.mapping.stack[-1]
+            shift = 1.1 * math.sqrt(self.recipe.w_dim)  # z is normalised to this length, so no entry exceeds it
+            for index, layer in enumerate(network.mapping.stack[:-1]):
+                size = layer.weight.shape[1]
+                layer.weight.copy_(torch.eye(size, device=mean.device) / LEAKY_GAIN * math.sqrt(size) / layer.rate)
+                layer.bias.fill_(shift / LEAKY_GAIN / layer.rate if index == 0 else 0.0)
+            last.weight.copy_(axes * math.sqrt(axes.shape[1]) / last.rate)
+            last.bias.copy_((mean - axes.sum(dim=1) * shift) / last.rate)
+        self.resume(self.seen)
+
+    def _main_axes(self, network: StyleMapGAN) -> tuple[Tensor, Tensor]:
+        """Mean (numbers,) and main axes times standard deviations (numbers, z_dim) of stylemaps before activation."""
+        maps = []
+        for indices in torch.linspace(0, len(self.faces) - 1, min(len(self.faces), 4096)).long().split(128):
+            rows = network.encoder(self.faces.batch(indices).to(self.device))
+            maps.append(functional.leaky_relu(to_map(rows).flatten(1) / LEAKY_GAIN, 1 / LEAKY_SLOPE))
+        values = torch.cat(maps)
+        mean = values.mean(dim=0)
+        _, deviations, axes = torch.svd_lowrank(values - mean, q=self.recipe.w_dim + 16, niter=4)
+        kept = deviations[: self.recipe.w_dim] / math.sqrt(len(values))
+        return mean, axes[:, : self.recipe.w_dim] * kept
