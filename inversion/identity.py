@@ -51,7 +51,7 @@ class Identity:
         )
 
         def describe(images: Images) -> Descriptors:
-            return self.network(chips(_seen(images), places))
+            return self.network(chips(images, places))
 
         wanted = describe(target)
         return lambda images: self.weight * (describe(images) - wanted).square().sum(dim=1)
@@ -81,9 +81,10 @@ def face_place(picture: Picture, name: str = "the picture") -> Affine:
 
 
 def chips(images: Images, places: Places) -> Chips:
-    """What the identity network sees of pictures, at the places that `face_place` gave; differentiable."""
+    """What the identity network sees of square pictures, at the places that `face_place` gave; differentiable."""
+    seen = _seen(images)
     grid = functional.affine_grid(places.to(images), [len(images), 3, CHIP, CHIP], align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return functional.grid_sample(seen, grid, padding_mode="border", align_corners=False)
 
 
 def _seen(images: Images) -> ResizedImages:

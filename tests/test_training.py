@@ -17,7 +17,7 @@ from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 
 RECIPE = Recipe(resolution=16, channels=(8, 8, 8), w_dim=8, mapping_layers=2, batch=8, warm_images=48, images=96)
 STYLEMAP = StyleMapRecipe(
-    resolution=16, channels=(8, 8, 8), w_dim=8, side=4, mapping_layers=2, batch=8, warm_images=48, images=96
+    resolution=16, channels=(8, 8, 8), w_dim=8, side=4, mapping_layers=2, warm_images=48, images=96, identity=0.0
 )
 BOTH = pytest.mark.parametrize(
     ("kind", "recipe"), [(Run, RECIPE), (StyleMapRun, STYLEMAP)], ids=["stylegan2", "stylemap"]
@@ -133,6 +133,11 @@ def test_a_recipe_refuses_nonsense():
         StyleMapRecipe(channels=(8, 8, 8))
     with pytest.raises(ValueError, match="a multiple of 4"):
         StyleMapRecipe(batch=6)
+
+
+def test_pictures_without_faces_are_trained_on_without_identity_only(trunk):
+    with pytest.raises(TrainingError, match="no face found in the pictures; train on them with --identity 0"):
+        StyleMapRun(replace(STYLEMAP, identity=0.1), faces(), trunk=trunk)
 
 
 def test_faces_come_from_pictures_and_tar_files_alike(tmp_path):

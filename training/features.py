@@ -1,11 +1,17 @@
-"""Frozen features by which training compares pictures, scaled so that every level counts alike."""
+"""Frozen networks by which training compares pictures."""
+
+from contextlib import suppress
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wplus.core.shapes import Images
+from wplus.core.errors import FaceError, TrainingError
+from wplus.core.shapes import Descriptors, Images
+from wplus.inversion.identity import chips, face_place
+from wplus.models import IdentityNetwork
 from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.training.faces import Faces
 from wplus.training.networks import Discriminator
 
 SIZE = 96
@@ -40,6 +46,38 @@ class FrozenFeatures:
         """What a discriminator says of pictures and their levels, in bf16."""
         with torch.autocast(images.device.type, dtype=torch.bfloat16):
             return discriminator(images, [x.float() / scale for x, scale in zip(levels, self.scales, strict=True)])
+
+
+class FrozenIdentity:
+    """Who aligned pictures show, by dlib's face descriptor; every face is looked for in the same place.
+
+    Args:
+        network: dlib's, on the device of the pictures.
+        faces: aligned pictures, some of which tell the place.
+
+    Raises:
+        TrainingError: they show no faces.
+    """
+
+    def __init__(self, network: IdentityNetwork, faces: Faces) -> None:
+        self._network = network
+        places = []
+        for picture in faces.batch(torch.linspace(0, len(faces) - 1, 64).long()):
+            with suppress(FaceError):
+                places.append(face_place(picture))
+        if not places:
+            raise TrainingError("no face found in the pictures; train on them with --identity 0")
+        self.place = torch.stack(places).mean(dim=0)
+
+    def distance(self, ours: Images, theirs: Images) -> Tensor:
+        """Squared distance of descriptors, averaged over pictures; the gradient goes to `ours`, in bf16."""
+        with torch.no_grad():
+            known = self._describe(theirs)
+        return (self._describe(ours) - known).square().sum(dim=1).mean()
+
+    def _describe(self, images: Images) -> Descriptors:
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            return self._network(chips(images, self.place.expand(len(images), -1, -1))).float()
 
 
 def hinge(reals: list[Tensor], fakes: list[Tensor]) -> Tensor:

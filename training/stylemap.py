@@ -1,8 +1,9 @@
 """How a StyleMapGAN is trained in hours without a GPU (Kim et al. 2021, sections 3.1 and 3.3).
 
-The paper's losses, but for two things. Encoder and generator first learn to reconstruct alone, and the mapping network
-begins as a sampler of the stylemaps that they found. The adversary are hinge heads on frozen features, not a
+The paper's losses, but for three things. Encoder and generator first learn to reconstruct alone, and the mapping
+network begins as a sampler of the stylemaps that they found. The adversary are hinge heads on frozen features, not a
 discriminator of its own: one that starts from nothing needs many times the pictures that a processor sees in hours.
+And a reconstruction is to show the same person, by dlib's face descriptor.
 """
 
 import copy
@@ -16,12 +17,13 @@ from torch.nn import functional
 from wplus.core.animation import sheet
 from wplus.core.knobs import knob
 from wplus.core.shapes import Images, Ws
+from wplus.models import load_identity
 from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.models.stylemap import StyleMapGAN, StyleMapGANConfig, to_map
 from wplus.training.augment import augmented
 from wplus.training.faces import Faces
-from wplus.training.features import FrozenFeatures, fooled, hinge
+from wplus.training.features import FrozenFeatures, FrozenIdentity, fooled, hinge
 from wplus.training.look import Look
 from wplus.training.networks import Discriminator
 from wplus.training.updates import Balance, descend, follow
@@ -42,17 +44,18 @@ class StyleMapRecipe:
     w_dim: int = knob(64, "Channels of the stylemap.")
     side: int = knob(8, "Cells of a stylemap in a row.")
     mapping_layers: int = knob(8, "Depth of the mapping network.")
-    batch: int = knob(32, "Pictures a step.")
+    batch: int = knob(8, "Pictures a step.")
     warm_images: int = knob(40_000, "Pictures seen before the adversary comes.")
     images: int = knob(140_000, "Pictures seen in all.")
     held_out: int = knob(1_000, "Pictures set aside, never trained on (at most a tenth).")
-    warm_rate: float = knob(3e-3, "Learning rate until the adversary comes.")
+    warm_rate: float = knob(2e-3, "Learning rate until the adversary comes.")
     rate: float = knob(1.5e-3, "Learning rate when the adversary comes; a StyleMapGAN's.")
     final_rate: float = knob(1e-4, "The rate that it falls to.")
     discriminator_rate: float = knob(4e-4, "The discriminator's learning rate.")
     adversary: float = knob(0.4, "Norm of the adversarial gradient relative to that of the reconstruction.")
     pixel: float = knob(2.0, "Weight of the squared error of pixels.")
     feature: float = knob(0.05, "Weight of the squared distance of features.")
+    identity: float = knob(0.15, "Weight of the squared distance of face descriptors; 0 for what are no faces.")
     latent: float = knob(1.0, "Weight of the squared error of stylemaps that the encoder finds in samples.")
     half_life: int = knob(10_000, "Pictures after which a weight counts half in the average that ships.")
     seed: int = knob(0, "Seed of all draws.")
@@ -87,6 +90,7 @@ class StyleMapRun(nn.Module):
         self.features = FrozenFeatures(
             trunk.to(device), faces.batch(torch.linspace(0, len(faces) - 1, 256).long()).to(device)
         )
+        self.identity = FrozenIdentity(load_identity().to(device), faces) if recipe.identity else None
         self.seen = 0
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.resume(0)
@@ -148,10 +152,10 @@ class StyleMapRun(nn.Module):
         recipe = self.recipe
         done = self.seen / recipe.warm_images
         rebuilt = self.network.synthesis(self._encode(real), dtype=torch.bfloat16)
-        pixel, feature = self._reconstruction(rebuilt, real)
-        loss = recipe.pixel * pixel + recipe.feature * feature
-        descend(loss, self.optimisers, {"network": recipe.warm_rate * min(1.0, 0.1 + 20 * done)})
-        return {"pixel": pixel.item(), "feature": feature.item()}
+        losses = self._reconstruction(rebuilt, real)
+        rate = recipe.warm_rate * min(1.0, 0.1 + 20 * done)
+        descend(torch.stack([*losses.values()]).sum(), self.optimisers, {"network": rate})
+        return {name: value.item() for name, value in losses.items()}
 
     def _adversarial_step(self, real: Images) -> dict[str, float]:
         """The paper's losses at once: of reconstructions and, for a quarter of the batch, of samples."""
@@ -172,23 +176,30 @@ class StyleMapRun(nn.Module):
         told = hinge(reals, fakes)
         descend(told, self.optimisers, {"discriminator": recipe.discriminator_rate})
 
-        pixel, feature = self._reconstruction(leaf[:count], real[:count])
+        rebuilt = self._reconstruction(leaf[:count], real[:count])
         against = fooled(self.features.judge(self.discriminator, seen, levels))
-        losses = (recipe.pixel * pixel + recipe.feature * feature, against)
+        losses = (torch.stack([*rebuilt.values()]).sum(), against)
         gradient = self.balance([torch.autograd.grad(loss, leaf)[0] for loss in losses], (1.0, recipe.adversary))
         done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
         fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         rate = recipe.final_rate + (recipe.rate - recipe.final_rate) * fall
         # the picture's gradient is known, so its product with the picture is a loss that has it
         descend((fake * gradient).sum() + recipe.latent * latent, self.optimisers, {"network": rate})
-        values = {"pixel": pixel, "feature": feature, "latent": latent, "hinge": told, "fooled": against}
+        values = rebuilt | {"latent": latent, "hinge": told, "fooled": against}
         return {name: value.item() for name, value in values.items()}
 
-    def _reconstruction(self, rebuilt: Images, real: Images) -> tuple[Tensor, Tensor]:
-        """Squared error of pixels, squared distance of features."""
+    def _reconstruction(self, rebuilt: Images, real: Images) -> dict[str, Tensor]:
+        """Weighted losses by name: of pixels, of features and of who is shown."""
+        recipe = self.recipe
         with torch.no_grad():
             wanted = self.features(real)
-        return (rebuilt - real).square().mean(), self.features.distance(self.features(rebuilt), wanted)
+        losses = {
+            "pixel": recipe.pixel * (rebuilt - real).square().mean(),
+            "feature": recipe.feature * self.features.distance(self.features(rebuilt), wanted),
+        }
+        if self.identity is not None:
+            losses["identity"] = recipe.identity * self.identity.distance(rebuilt, real)
+        return losses
 
     @torch.no_grad()
     def _switch(self) -> None:
