@@ -1,0 +1,100 @@
+"""A region between a photograph and its crop: a mask of the photograph seen in the crop, an edited region put back."""
+
+from dataclasses import replace
+
+import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+from torch.nn import functional
+
+from wplus.alignment.ffhq import Alignment, Crop, crop
+from wplus.alignment.landmarks import Photo
+from wplus.alignment.restore import restore
+from wplus.core.images import read_photo
+from wplus.core.shapes import Mask, Picture, PooledMask
+
+REACH = 0.08
+"""How far the photograph's tone is carried into a region, as a part of the crop's side."""
+
+_UNSEEN = 1 / 255
+"""A weight that changes no byte: there the photograph stays as it is, bit for bit."""
+
+
+def crop_mask(mask: Mask, alignment: Alignment) -> PooledMask:
+    """A mask laid over a photograph as it lies in the crop, (size, size).
+
+    Raises:
+        FaceError: the alignment is of a photograph of another size than the mask.
+    """
+    seen = crop((2 * mask - 1).expand(3, -1, -1), alignment).picture
+    return (seen.mean(dim=0) + 1) / 2
+
+
+def restore_region(photo: Photo, before: Crop, after: Crop, taken: PooledMask) -> Picture:
+    """The photograph with a region of an edited crop put back; all else is the photograph, bit for bit.
+
+    What a generator misses of the photograph is kept where the photograph is kept: with weights t the result is
+    after + (1 - t) (photograph - before), the first two `toned`. It fades out a little beyond the region.
+
+    Args:
+        photo: the photograph's file, or its upright picture (3, height, width) in [-1, 1].
+        before: what the generator shows of the crop unedited, of any size, with its alignment.
+        after: the same, edited.
+        taken: t, in the crop's frame, of any size: 1 where the edit replaces the photograph.
+
+    Raises:
+        ImageError: the file is no picture.
+        FaceError: the alignment is of a photograph of another size, or the face lies outside it.
+    """
+    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    area = grown(taken)
+    around = crop(picture, replace(after.alignment, size=after.picture.shape[1])).picture
+    unedited, edited = (restore(picture, Crop(toned(x.picture, around, area), x.alignment)) for x in (before, after))
+    weights, share = (_placed(mask, picture, after.alignment) for mask in (area, taken))
+    change = edited - unedited + share * (unedited - picture)
+    return torch.where(weights > _UNSEEN, (picture + weights * change).clamp(-1, 1), picture)
+
+
+def grown(mask: Mask, *, width: float = 0.05) -> Mask:
+    """A mask that reaches further: from where it is half as strong as anywhere it falls from 1 to 0 over `width`.
+
+    Args:
+        mask: weights in [0, 1].
+        width: as a part of its side.
+
+    Raises:
+        ValueError: a width that is not positive.
+    """
+    if not width > 0:
+        raise ValueError(f"width must be positive, got {width}")
+    marked = (mask > 0) & (mask >= mask.max() / 2)
+    if not marked.any():
+        return mask
+    far = torch.from_numpy(distance_transform_edt(~marked.numpy())).to(mask) / (width * max(mask.shape))
+    fall = (1 - far).clamp(min=0)
+    return torch.maximum(mask, fall * fall * (3 - 2 * fall))
+
+
+def toned(edited: Picture, around: Picture, mask: PooledMask) -> Picture:
+    """An edited crop whose region meets the unedited crop in tone: what they differ by about the region goes on inside.
+
+    A generator's skin is never quite the photograph's, nor is the reference's. What differs is smoothed over `REACH`,
+    as in seamless cloning (Perez et al. 2003) without its system of equations.
+
+    Args:
+        edited: what a generator made, in [-1, 1].
+        around: the crop of the photograph.
+        mask: 1 in the region, of any size.
+    """
+    height, width = edited.shape[1:]
+    weights = 1 - functional.adaptive_avg_pool2d(mask[None], (height, width))[0]
+    reach = REACH * width
+    difference = gaussian_filter(((around - edited) * weights).numpy(), (0, reach, reach))
+    known = gaussian_filter(weights.numpy(), reach)
+    # far from all that is known, in a region of everything, nothing is carried
+    return (edited + torch.from_numpy(difference / (known + 1e-3))).clamp(-1, 1)
+
+
+def _placed(mask: PooledMask, picture: Picture, alignment: Alignment) -> Mask:
+    """A mask of the crop as it lies in the photograph; 0 outside."""
+    black = torch.full_like(picture, -1.0)
+    return (restore(black, (2 * mask - 1).expand(3, -1, -1), alignment)[0] + 1) / 2

@@ -1,0 +1,149 @@
+"""wplus edit-region: a region of one photograph from another."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import click
+import torch
+
+from wplus.alignment import REGIONS, Crop, restore, restore_region
+from wplus.cli.options import device_option, output_option
+from wplus.cli.region_sheet import Edit, sheet_of, shown_by
+from wplus.cli.regions import named, painted, paired
+from wplus.core import OutputError, WplusError
+from wplus.core.images import write_picture
+from wplus.core.shapes import Resized
+from wplus.editing import PARTS, Patch, Portrait, embed, local_edit
+from wplus.editing.local import Where, synthesis_of
+from wplus.models import Generator, load_generator
+
+DEFAULT_GENERATOR = "stylemap-faces"
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("references", nargs=-1, required=True, type=click.Path(path_type=Path))
+@output_option(folder=False)
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="NAME|LEFT,TOP,RIGHT,BOTTOM",
+    help=f"What a reference gives: {', '.join(REGIONS)}; or a rectangle, in parts of the crop's side.",
+)
+@click.option(
+    "--mask",
+    "masks",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The same, painted in white over TARGET: any picture file of TARGET's shape.",
+)
+@click.option(
+    "--labels",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="What a face parser saw (19 labels of CelebAMask-HQ) in TARGET, then in each reference;"
+    f" --region then also takes {', '.join(name for name in PARTS if name not in REGIONS)}.",
+)
+@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 changes nothing.")
+@click.option(
+    "--where",
+    type=click.Choice(get_args(Where)),
+    default="w+",
+    show_default=True,
+    help="Blend in the stylemap (w), whose cells are coarse, or at every resolution (w+).",
+)
+@click.option(
+    "--paste",
+    type=click.Choice(["region", "face", "none"]),
+    default="region",
+    show_default=True,
+    help="Put back the region, or the whole face as the generator shows it; none is the generator's picture.",
+)
+@click.option("--sheet", is_flag=True, help="Also OUTPUT-sheet.png: everything side by side, with figures.")
+@click.option("--crop", "cropped", is_flag=True, help="The inputs are aligned crops already; squares of any size.")
+@click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which face of TARGET; 0: largest.")
+@click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="A StyleMapGAN: a name, or a file.")
+@device_option
+def command(
+    target: Path,
+    references: tuple[Path, ...],
+    output: Path,
+    regions: tuple[str, ...],
+    masks: tuple[Path, ...],
+    labels: tuple[Path, ...],
+    strength: float,
+    where: Where,
+    paste: str,
+    sheet: bool,
+    cropped: bool,
+    face: int,
+    generator: str,
+    device: str,
+) -> None:
+    """Give the face in TARGET the mouth, the eyes ... of REFERENCES, all of them photographs.
+
+    Each reference gives one --region or --mask, in their order, regions before masks; a single one gives all. What is
+    replaced is the region of both faces together, so that nothing of the old one is left beside the new one.
+
+    \b
+    Examples:
+      wplus edit-region me.jpg her.jpg --region mouth -o smile.jpg
+      wplus edit-region me.jpg her.jpg --region eyes --strength 0.8 -o eyes.jpg --sheet
+      wplus edit-region me.jpg her.jpg him.jpg --region eyes --mask painted.png -o both.jpg
+    """
+    choices = [*map(named, regions), *map(painted, masks)]
+    if not choices:
+        raise click.UsageError("say what a reference gives, by --region or --mask")
+    pairs = paired(choices, len(references))
+    if len(labels) not in (0, 1 + len(references)):
+        raise WplusError(
+            f"{len(labels)} --labels for {1 + len(references)} photographs; give TARGET's and each reference's"
+        )
+    page = output.with_name(f"{output.stem}-sheet.png")
+    for path in (target, *references, *masks, *labels):
+        if any(made.exists() and path.exists() and made.samefile(path) for made in (output, *[page] * sheet)):
+            raise OutputError(f"cannot write over {path}: it is an input; give another name")
+    network = load_generator(generator).to(device)
+    synthesis_of(network)
+    portraits = _portraits((target, *references), labels, face=None if cropped else face, size=network.resolution)
+    found = [(number, choice(portraits[0], portraits[number])) for number, choice in pairs]
+    began = time.perf_counter()
+    codes = embed(network, portraits)
+    patches = [Patch(codes[number], mask, strength) for number, mask in found]
+    with torch.inference_mode():
+        picture = local_edit(network, codes[0], *patches, where=where)[0].clamp(-1, 1).cpu()
+    edit = Edit(portraits, codes, found, strength, picture, time.perf_counter() - began)
+    result = _pasted(edit, network, paste)
+    made = {output: result} | ({page: sheet_of(edit, result, network)} if sheet else {})
+    for path, drawn in made.items():
+        write_picture(path, drawn)
+        click.echo(path)
+
+
+def _portraits(paths: Sequence[Path], labels: Sequence[Path], *, face: int | None, size: int) -> list[Portrait]:
+    """Target and references, with label maps if there are; no number of a face means that they are crops."""
+    portraits = [
+        Portrait.of_crop(path, size=size)
+        if face is None
+        else Portrait.of_photo(path, size=size, face=face if number == 0 else 0)
+        for number, path in enumerate(paths)
+    ]
+    if not labels:
+        return portraits
+    return [portrait.parsed(path) for portrait, path in zip(portraits, labels, strict=True)]
+
+
+def _pasted(edit: Edit, generator: Generator, paste: str) -> Resized:
+    """What is written: the photograph with the region or the face put back, or the generator's picture itself."""
+    target = edit.portraits[0]
+    after = Crop(edit.picture, target.crop.alignment)
+    match paste:
+        case "region":
+            before = Crop(shown_by(generator, edit.codes[0]), target.crop.alignment)
+            return restore_region(target.photo, before, after, edit.strength * edit.mask)
+        case "face":
+            return restore(target.photo, after)
+    return edit.picture

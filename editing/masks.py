@@ -1,0 +1,127 @@
+"""Masks: which places of a face a reference gives, and what a smaller map sees of them (StyleMapGAN section 3.3).
+
+A mask has weights in [0, 1] in the frame of the crop: 1 is the reference's, 0 the target's. A cell of an 8x8 map stands
+for many pixels; how much of it a mask takes is a choice: `share` keeps soft edges soft, `most` and `touched` are the
+hard choices of StyleMapGAN's demonstration and of its evaluation.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from wplus.core.errors import ImageError
+from wplus.core.images import read_photo, to_bytes
+from wplus.core.shapes import LabelMap, Mask, PooledMask
+
+Pooling = Callable[[Mask, int, int], PooledMask]
+"""A mask at another height and width."""
+
+FAINT = 0.1
+"""A mask that is nowhere stronger marks nothing: dust of a scanner, noise of a JPEG file."""
+
+PARTS = {
+    "background": (0,), "skin": (1,), "nose": (2,), "eyes": (3, 4, 5), "brows": (6, 7), "ears": (8, 9, 15),
+    "mouth": (10, 11, 12), "hair": (13, 14), "neck": (16, 17), "cloth": (18,),
+}  # fmt: skip
+"""StyleMapGAN's ten parts of a face, as the labels of CelebAMask-HQ: glasses are eyes, an ear-ring is an ear."""
+
+LABELS = 19
+"""Of CelebAMask-HQ."""
+
+
+def share(mask: Mask, height: int, width: int) -> PooledMask:
+    """The part of each cell that is marked."""
+    return functional.adaptive_avg_pool2d(mask[None], (height, width))[0]
+
+
+def most(mask: Mask, height: int, width: int) -> PooledMask:
+    """1 for the cells of which more than half is marked."""
+    return (share(mask, height, width) > 0.5).to(mask)
+
+
+def touched(mask: Mask, height: int, width: int) -> PooledMask:
+    """1 for the cells of which anything is marked: one pixel claims its cell."""
+    return (functional.adaptive_max_pool2d(mask[None], (height, width))[0] > 0).to(mask)
+
+
+def rectangle(left: float, top: float, right: float, bottom: float, *, size: int) -> Mask:
+    """A hard rectangle in a square of `size` pixels; its sides are given as parts of the square's.
+
+    Raises:
+        ValueError: sides that are not in order or not within the square, or no pixel between them.
+    """
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise ValueError(f"expected 0 <= left < right <= 1 and the same from the top, got {left, top, right, bottom}")
+    rows, columns = (slice(round(size * a), round(size * b)) for a, b in ((top, bottom), (left, right)))
+    mask = torch.zeros(size, size)
+    mask[rows, columns] = 1
+    if not mask.any():
+        raise ValueError(f"no pixel of {size} lies within {left, top, right, bottom}")
+    return mask
+
+
+def read_mask(path: str | Path, *, height: int, width: int) -> Mask:
+    """A mask from any picture, by its lightness: white is the reference's, black the target's.
+
+    Args:
+        path: the file; transparent counts as white.
+        height, width: of the picture that it is laid over; another size of the same shape is resized.
+
+    Raises:
+        ImageError: no picture, of another shape, or empty.
+    """
+    picture = read_photo(path)
+    _check_shape(path, picture.shape[1:], height=height, width=width)
+    lightness = (picture.mean(dim=0) + 1) / 2
+    # bilinear: a sinc would ring, and mark what nobody painted
+    mask = functional.interpolate(lightness[None, None], (height, width), mode="bilinear", antialias=True)[0, 0]
+    if mask.max() < FAINT:
+        raise ImageError(f"{path}: an empty mask; paint what the reference is to give in white")
+    return mask.clamp(0, 1)
+
+
+def read_labels(path: str | Path, *, height: int, width: int) -> LabelMap:
+    """What a face parser saw, as a grey picture whose bytes are CelebAMask-HQ's 19 labels.
+
+    Args:
+        path: the file.
+        height, width: of the picture that was parsed; another size of the same shape is resized, to the nearest label.
+
+    Raises:
+        ImageError: no picture, of another shape, or other values than 0 to 18.
+    """
+    values = torch.from_numpy(to_bytes(read_photo(path)))
+    _check_shape(path, values.shape[:2], height=height, width=width)
+    if values.max() >= LABELS or bool((values != values[:, :, :1]).any()):
+        raise ImageError(
+            f"{path}: no map of face parts; expected a grey picture of CelebAMask-HQ's labels, 0 to {LABELS - 1},"
+            f" found colours or values up to {int(values.max())}"
+        )
+    planes = values[None, None, :, :, 0].float()
+    return functional.interpolate(planes, (height, width), mode="nearest-exact")[0, 0].long()
+
+
+def part(labels: LabelMap, name: str) -> Mask:
+    """The mask of one of the `PARTS`.
+
+    Raises:
+        ImageError: the face parser saw no such part.
+        ValueError: no part has that name.
+    """
+    if name not in PARTS:
+        raise ValueError(f"no part of a face is named {name}; they are {', '.join(PARTS)}")
+    mask = torch.isin(labels, torch.tensor(PARTS[name])).float()
+    if not mask.any():
+        raise ImageError(f"the map of face parts shows no {name}")
+    return mask
+
+
+def _check_shape(path: str | Path, shape: tuple[int, ...], *, height: int, width: int) -> None:
+    """Refuse what cannot be laid over a picture without being stretched; a pixel of rounding is no stretching."""
+    if abs(shape[1] - shape[0] * width / height) > 1 and abs(shape[0] - shape[1] * height / width) > 1:
+        raise ImageError(
+            f"{path}: {shape[1]} x {shape[0]} is of another shape than the picture of {width} x {height} that it lies"
+            " over; paint it over that very picture"
+        )
