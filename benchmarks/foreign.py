@@ -5,6 +5,7 @@ For tests and benchmarks: independent of the readers, in NumPy, so that a mistak
 
 import argparse
 import pickle
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wplus.models import StyleGAN1Config, StyleGAN2Config
+from wplus.models import StyleGAN1Config, StyleGAN2Config, StyleMapGANConfig
 from wplus.models.checkpoints import rosinality
 
 State = Mapping[str, Tensor]
@@ -221,3 +222,68 @@ def write_lernapparat(path: Path, config: StyleGAN1Config, state: State) -> None
         for part in ("weight", "bias"):
             found[f"{block}.epi{index % 2 + 1}.style_mod.lin.{part}"] = state[f"{ours}.affine.{part}"]
     torch.save(found, path)
+
+
+STYLEMAP_NAMES = (
+    (r"mapping\.fc(\d+)", lambda found: f"g_ema.mapping_z.{int(found[1]) + 1}"),
+    (r"synthesis\.const", "g_ema.decoder.input.input"),
+    (r"synthesis\.resizer\.(0|\d*[13579])\.weight", r"g_ema.decoder.convs_latent.\1.0.weight"),
+    (r"synthesis\.resizer\.(0|\d*[13579])\.bias", r"g_ema.decoder.convs_latent.\1.1.bias"),
+    (r"synthesis\.resizer\.(\d+)\.weight", r"g_ema.decoder.convs_latent.\1.0.weight"),
+    (r"synthesis\.resizer\.(\d+)\.bias", r"g_ema.decoder.convs_latent.\1.2.bias"),
+    (r"synthesis\.blocks\.(\d+)\.skip", r"g_ema.decoder.convs.\1.skip.0"),
+    (r"synthesis\.blocks\.(\d+)\.conv0", r"g_ema.decoder.convs.\1.conv1"),
+    (r"synthesis\.blocks\.(\d+)\.conv1", r"g_ema.decoder.convs.\1.conv2"),
+    (r"synthesis\.first", "g_ema.decoder.conv1"),
+    (r"synthesis\.torgb", "g_ema.decoder.to_rgb"),
+    (r"(g_ema\.decoder.*)\.conv\.bias", r"\1.activate.bias"),
+    (r"(g_ema\.decoder.*)\.(gamma|beta|norm)\.", r"\1.conv.\2."),
+    (r"encoder\.fromrgb\.weight", "e_ema.from_rgb.0.weight"),
+    (r"encoder\.fromrgb\.bias", "e_ema.from_rgb.1.bias"),
+    (r"encoder\.last\.weight", "e_ema.final_conv.0.weight"),
+    (r"encoder\.last\.bias", "e_ema.final_conv.1.bias"),
+    (r"encoder\.blocks\.(\d+)\.conv0\.weight", r"e_ema.convs.\1.conv1.0.weight"),
+    (r"encoder\.blocks\.(\d+)\.conv0\.bias", r"e_ema.convs.\1.conv1.1.bias"),
+    (r"encoder\.blocks\.(\d+)\.conv1\.weight", r"e_ema.convs.\1.conv2.1.weight"),
+    (r"encoder\.blocks\.(\d+)\.conv1\.bias", r"e_ema.convs.\1.conv2.2.bias"),
+    (r"encoder\.blocks\.(\d+)\.skip", r"e_ema.convs.\1.skip.1"),
+)
+"""Our names of StyleMapGAN's parts and theirs, applied in turn."""
+
+
+def stylemap_tree(config: StyleMapGANConfig, state: State) -> dict[str, Any]:
+    """What StyleMapGAN's training saves: six networks, of which the averages count, optimisers, and its arguments."""
+    nets: dict[str, dict[str, Tensor]] = {"g_ema": {}, "e_ema": {}}
+    for ours, tensor in state.items():
+        theirs = ours
+        for pattern, name in STYLEMAP_NAMES:
+            theirs = re.sub(pattern, name, theirs)
+        if theirs != "mapping.w_avg":  # their files have none
+            net, _, theirs = theirs.partition(".")
+            styled = theirs.endswith("conv.weight")
+            nets[net][theirs] = tensor[None] if styled else tensor
+            if theirs.endswith("running_var"):
+                nets[net][theirs.replace("running_var", "num_batches_tracked")] = torch.tensor(7)
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    kernel = torch.outer(line, line) / 64
+    for index in range(len(config.channels) - 1):
+        up = (f"convs.{index}.conv1.conv.blur", f"convs.{index}.skip.1", f"convs_latent.{2 * index + 2}.1")
+        nets["g_ema"] |= {f"decoder.{name}.kernel": 4 * kernel for name in up}
+        nets["e_ema"] |= {f"convs.{index}.{name}.kernel": kernel.clone() for name in ("conv2.0", "skip.0")}
+    arguments = argparse.Namespace(
+        dataset="celeba_hq", size=config.resolution, latent_channel_size=config.w_dim, lr_mul=0.01,
+        channel_multiplier=2, latent_spatial_size=config.side, mapping_layer_num=config.mapping_layers,
+        small_generator=config.small, normalize_mode=config.normalisation, ckpt=None, batch=16, lr=0.002,
+    )  # fmt: skip
+    trained = {
+        net: {name: tensor * 0.9 if tensor.is_floating_point() else tensor for name, tensor in nets[average].items()}
+        for net, average in (("generator", "g_ema"), ("encoder", "e_ema"))
+    }
+    optimisers = {name: {"state": {}, "param_groups": [{"lr": 0.002}]} for name in ("g_optim", "e_optim", "d_optim")}
+    return {**trained, "discriminator": {}, **nets, "train_args": arguments, **optimisers}
+
+
+def write_stylemap(path: Path, config: StyleMapGANConfig, state: State) -> None:
+    """StyleMapGAN's .pt as torch 1.4 wrote it: a stream of pickles and storages, from a GPU."""
+    torch.save(stylemap_tree(config, state), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"X\3\0\0\0cpu", b"X\6\0\0\0cuda:0"))

@@ -8,7 +8,7 @@ from wplus.core.foreign import read_tree
 from wplus.core.images import read_photo
 from wplus.core.latent_formats import holds_codes
 from wplus.core.tensorfile import KEY, read_header
-from wplus.models.checkpoints import format_of
+from wplus.models.checkpoints import format_of, unread
 
 
 class Contents(NamedTuple):
@@ -25,7 +25,7 @@ def contents_of(path: Path) -> Contents:
         WplusError: no such file, damaged, or nothing that is known.
     """
     try:
-        tree = read_tree(path, error=GeneratorError)
+        tree = read_tree(path, error=GeneratorError, unread=unread)
     except GeneratorError as error:
         try:
             read_photo(path)

@@ -76,7 +76,9 @@ def _resize(latent: Latent, rows: int, generator: Generator | None) -> Latent:
     """The latent with `rows` rows, for a `generator` of another size than its own."""
     if latent.noise is not None:
         raise LatentError("the latent's noise maps belong to a generator of its own size; it cannot change its rows")
-    if generator is not None and isinstance(generator.network, StyleGAN3):
+    if latent.rows == "cells":
+        raise LatentError("the latent is a stylemap, whose cells are no layers; it cannot change its rows")
+    if generator is not None and (isinstance(generator.network, StyleGAN3) or generator.space != "W+"):
         raise LatentError(f"generator {generator.name} has not two rows a resolution; rows cannot be fitted to it")
     latent = latent.edited(fit_rows(latent.ws, rows=rows), edit=f"{latent.ws.shape[1]} rows made {rows}")
     if latent.origin is None or generator is None:
@@ -88,11 +90,11 @@ def _resize(latent: Latent, rows: int, generator: Generator | None) -> Latent:
 
 def _claim(latent: Latent, generator: Generator, *, names: tuple[str, ...]) -> Latent:
     """The latent as one of `generator`'s, with as many rows as it has layers."""
-    if latent.ws.shape[1] == 1:
+    if latent.ws.shape[1] == 1 and generator.space == "W+":
         latent = replace(latent, ws=fit_rows(latent.ws, rows=generator.layers))
+    generator.check(latent)
     if latent.origin is None:
         latent = replace(latent, origin=generator.origin(settings={"names": list(names)} if names else {}))
-    generator.check(latent)
     return latent
 
 

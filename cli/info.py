@@ -8,8 +8,9 @@ import click
 from wplus.cli.contents import Contents, contents_of
 from wplus.core import Latent, WplusError
 from wplus.core.images import read_photo
+from wplus.core.latent import ROWS
 from wplus.core.latent_formats import read_codes
-from wplus.models import load_generator, load_perceptual, read_encoder
+from wplus.models import StyleMapGANConfig, load_generator, load_perceptual, read_encoder
 from wplus.models.catalogue import ENCODERS, GENERATORS, PERCEPTUAL, find
 
 
@@ -45,7 +46,7 @@ def command(file: str) -> None:
 
 def _latent(path: Path) -> dict[str, object]:
     latent = Latent.load(path)
-    shape = {"codes": len(latent), "layers": latent.ws.shape[1], "w_dim": latent.ws.shape[2]}
+    shape = {"codes": len(latent), latent.rows: latent.ws.shape[1], "w_dim": latent.ws.shape[2]}
     noise = {"noise maps": len(latent.noise or ())}
     return {"latent": str(path), **shape, **noise, "origin": vars(latent.origin) if latent.origin else None}
 
@@ -53,16 +54,19 @@ def _latent(path: Path) -> dict[str, object]:
 def _generator(name: str, form: str) -> dict[str, object]:
     generator = load_generator(name)
     card = generator.card
+    config = generator.network.config
+    own = {"normalisation": config.normalisation, "encoder": "its own"} if isinstance(config, StyleMapGANConfig) else {}
     return {
         "generator": card.name,
         "format": form,
-        "architecture": generator.network.config.title,
+        "architecture": config.title,
         "resolution": generator.resolution,
-        "layers": generator.layers,
+        ROWS[generator.space]: generator.layers,
         "z_dim": generator.z_dim,
         "w_dim": generator.w_dim,
-        "classes": generator.network.config.labels,
-        "channels": list(generator.network.config.channels),
+        "classes": config.labels,
+        "channels": list(config.channels),
+        **own,
         "parameters": generator.parameters,
         "fingerprint": generator.fingerprint,
         "perceptual network": card.perceptual,

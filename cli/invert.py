@@ -38,6 +38,7 @@ from wplus.inversion import (
     face_place,
     invert,
 )
+from wplus.inversion.invert import check_space
 from wplus.inversion.progress import load_progress, save_progress
 from wplus.models import (
     IMAGE2STYLEGAN_TAPS,
@@ -75,7 +76,7 @@ STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
     show_default=True,
     help="encoder: its codes are the answer, at once and less exact.",
 )
-@click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [ships with the generator]")
+@click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [the generator's own]")
 @click.option(
     "--perceptual", help="vgg-slim (ships), vgg16 (528 MB, downloaded once) or a file.  [the generator's own]"
 )
@@ -121,7 +122,7 @@ def command(
     device: str,
     **changed: Any,
 ) -> None:
-    """Embed PHOTOS (files or folders) in W+: align, then optimise the codes (Image2StyleGAN).
+    """Embed PHOTOS (files or folders) in W+, or as stylemaps: align, then optimise the codes (Image2StyleGAN).
 
     NAME.safetensors is the latent, NAME.png its picture; manifest.csv tells what became of every input. A rerun skips
     what is finished, and goes on with what Ctrl-C broke off.
@@ -137,6 +138,8 @@ def command(
     together = batch or (8 if opened.resolution <= 128 else 1)  # small networks leave a processor idle
     if method == "encoder":
         start, changed["steps"] = "encoder", 0
+    chosen = next(item for item in SPACES if item.name == space)
+    check_space(opened, chosen)
     begin = _start(start, opened, encoder)
     network = load_perceptual(perceptual or opened.card.perceptual).to(device)
     try:
@@ -195,7 +198,7 @@ def command(
                 settings=settings,
                 resume=resume,
                 watch=watch,
-                space=next(item for item in SPACES if item.name == space),
+                space=chosen,
                 start=begin,
             )
 

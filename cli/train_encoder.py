@@ -49,6 +49,8 @@ def command(
         raise click.UsageError(str(error)) from error
     folder_must_be_writable(output)
     opened = load_generator(generator)
+    if opened.space == "stylemap":
+        raise WeightsError(f"{opened.name} is a StyleMapGAN, whose encoder is a part of it and needs no training")
     perceptual = load_perceptual(opened.card.perceptual)
     training, held_out = load_faces(folder, resolution=opened.resolution).split(recipe.held_out)
     begin = None if start is None else read_encoder(start)

@@ -1,5 +1,6 @@
-"""The one value that crosses every wall: codes in W+, optional noise maps, and where they came from."""
+"""The one value that crosses every wall: codes, optional noise maps, and where they came from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
@@ -13,6 +14,9 @@ from wplus.core.errors import LatentError
 from wplus.core.shapes import Ws
 from wplus.core.tensorfile import is_foreign, read_tensors, write_tensors
 
+ROWS: Mapping[str, str] = {"W+": "layers", "stylemap": "cells"}
+"""The spaces of codes, and what the rows of a code stand for in each: a stylemap's cells, row by row."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -24,9 +28,9 @@ class Origin:
     """Hash of the generator's weights; latents of different fingerprints do not mix."""
     resolution: int
     w_radius: float | None = None
-    """Root mean square distance of the generator's mapped codes from their mean."""
+    """Root mean square distance of the rows of the generator's mapped codes from their mean."""
     space: str = "W+"
-    """The space that the codes are given in; in which they were looked for stands in `settings`."""
+    """The space that the codes are given in, one of `ROWS`; in which they were looked for stands in `settings`."""
     crop: Mapping[str, Any] | None = None
     """The alignment of the photograph (`Alignment.to_json`), to paste the picture back."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +56,8 @@ class Origin:
         for name, value in values.items():
             if not isinstance(value, FIELD_TYPES[name]) or isinstance(value, bool):
                 raise LatentError(f"the origin's {name} is a {type(value).__name__}")
+        if values.get("space", "W+") not in ROWS:
+            raise LatentError(f"the origin's space is '{values['space']:.40}', expected {' or '.join(ROWS)}")
         return cls(**values)
 
 
@@ -69,15 +75,17 @@ FIELD_TYPES: Mapping[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """Codes of one or more pictures in W+, as values: an edit returns a new one.
+    """Codes of one or more pictures, as values: an edit returns a new one.
 
     Args:
-        ws: shape (batch, layers, w_dim), kept as fp32; a code of W has equal rows.
+        ws: shape (batch, layers, w_dim), kept as fp32; a code of W has equal rows. Of a stylemap (w_dim, side, side)
+            the rows are its cells, from the upper left to the lower right.
         noise: one map a synthesis layer, each (batch, 1, height, width), or None for the generator's own.
         origin: where the codes came from, or None for bare codes.
 
     Raises:
-        LatentError: `ws` is not of three dimensions or empty, or a value is no finite floating-point number.
+        LatentError: `ws` is not of three dimensions or empty, a value is no finite floating-point number, or the cells
+            of a stylemap make no square.
     """
 
     ws: Tensor
@@ -87,6 +95,8 @@ class Latent:
     def __post_init__(self) -> None:
         if self.ws.ndim != 3 or 0 in self.ws.shape:
             raise LatentError(f"codes have shape {tuple(self.ws.shape)}, expected (batch, layers, w_dim)")
+        if self.rows == "cells" and math.isqrt(self.ws.shape[1]) ** 2 != self.ws.shape[1]:
+            raise LatentError(f"a stylemap of {self.ws.shape[1]} cells is no square")
         for name, tensor in (("codes", self.ws), *(("noise maps", item) for item in self.noise or ())):
             if not tensor.is_floating_point():
                 raise LatentError(f"{name} are {tensor.dtype}, expected floating point")
@@ -98,6 +108,11 @@ class Latent:
 
     def __len__(self) -> int:
         return self.ws.shape[0]
+
+    @property
+    def rows(self) -> str:
+        """What its rows are called: the layers of W+, unless the origin tells another space."""
+        return ROWS.get("W+" if self.origin is None else self.origin.space, "rows")
 
     def __getitem__(self, index: int) -> "Latent":
         """The code of one picture, as a latent of batch 1."""
@@ -193,8 +208,8 @@ def check_same(latents: Sequence[Latent]) -> None:
                 raise LatentError(f"latents of different spaces: {a.space} and {b.space}")
         if first.ws.shape[1:] != other.ws.shape[1:]:
             raise LatentError(
-                f"latents of different shapes: {first.ws.shape[1]} layers of {first.ws.shape[2]}"
-                f" and {other.ws.shape[1]} layers of {other.ws.shape[2]}"
+                f"latents of different shapes: {first.ws.shape[1]} {first.rows} of {first.ws.shape[2]}"
+                f" and {other.ws.shape[1]} {other.rows} of {other.ws.shape[2]}"
             )
         if (first.noise is None) != (other.noise is None):
             raise LatentError("one latent carries noise maps and the other does not")

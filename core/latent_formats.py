@@ -234,7 +234,7 @@ def write_codes(
         pictures: what `rosinality` keeps beside the codes, if given.
 
     Raises:
-        LatentError: the layout has no room for the noise maps, or for more than one code.
+        LatentError: the layout has no room for stylemaps, for the noise maps, or for more than one code.
         OutputError: the suffix is not the layout's, or the file cannot be written.
     """
     path = Path(path)
@@ -242,6 +242,8 @@ def write_codes(
     form = layout or ("nvidia" if suffix == ".npz" else "plain")
     if suffix not in SUFFIXES[form]:
         raise OutputError(f"{path}: latents of layout {form} are {' or '.join(SUFFIXES[form])} files")
+    if latent.rows == "cells":
+        raise LatentError(f"{path}: layout {form} holds codes of W+, these are stylemaps; keep them as .safetensors")
     if latent.noise is not None and form not in ("nvidia", "rosinality"):
         raise LatentError(f"{path}: layout {form} has no room for the latent's noise maps; nvidia and rosinality have")
     if form == "puzer" and len(latent) > 1:

@@ -1,6 +1,6 @@
 """The named tensor shapes of the project; tests check them at run time."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Images = Float[Tensor, "batch 3 height width"]
@@ -15,8 +15,20 @@ Resized = Float[Tensor, "3 new_height new_width"]
 ResizedImages = Float[Tensor, "batch 3 new_height new_width"]
 """`Images` of another size than those beside them in a signature."""
 
+AnyPicture = Float[Tensor, "3 _ _"]
+"""A `Picture` among others of other sizes."""
+
+CommonImages = Float[Tensor, "batch 3 common_height common_width"]
+"""`Images` brought to a size in common with others."""
+
 Mask = Float[Tensor, "height width"]
 """Weights in [0, 1]."""
+
+PooledMask = Float[Tensor, "pooled_height pooled_width"]
+"""A `Mask` brought to another size."""
+
+LabelMap = Int[Tensor, "height width"]
+"""What each place shows, as numbers of classes."""
 
 Z = Float[Tensor, "batch z_dim"]
 """Gaussian codes."""
@@ -71,3 +83,6 @@ Offsets = Float[Tensor, "batch layers w_dim"]
 
 StyleMaps = Float[Tensor, "batch style_dim style_height style_width"]
 """Style vectors in their places: a stylemap, or one resized for a layer."""
+
+FeatureMaps = Float[Tensor, "_ _ _ _"]
+"""Vectors in their places, of any number, length and size: (batch, channels, height, width)."""

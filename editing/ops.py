@@ -46,10 +46,14 @@ def crossover(content: Latent, style: Latent, *, first_style_layer: int | str | 
             row that acts at that resolution. By default half of the rows, as the paper's 9 + 9 of 18.
 
     Raises:
-        LatentError: latents of different generators or shapes.
+        LatentError: latents of different generators or shapes, or stylemaps, whose rows are no layers.
         ValueError: no such layer.
     """
     _check((content, style))
+    if content.rows == "cells":
+        raise LatentError(
+            "these codes are stylemaps, which have no layers to cross over: edit a region of them instead"
+        )
     layers = content.ws.shape[1]
     if first_style_layer is None:
         first = layers // 2
@@ -98,8 +102,8 @@ def transfer_expression(
         target: w1, who is to change.
         neutral, expressive: w2 and w3, one source person with two expressions.
         strength: lambda.
-        threshold: rows of w3 - w2 whose L2 norm is below this are zeroed as noise; a number is an absolute norm
-            as in the paper, `Relative` a share of the generator's radius.
+        threshold: rows of w3 - w2 (of stylemaps: cells) whose L2 norm is below this are zeroed as noise; a number is
+            an absolute norm as in the paper, `Relative` a share of the generator's radius.
         normalise: divide the remaining difference by its Frobenius norm, so that `strength` is the length of the
             step in W+, whatever the source.
 

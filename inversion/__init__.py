@@ -2,9 +2,10 @@
 
 from wplus.inversion.identity import Identity, face_place
 from wplus.inversion.invert import Inversion, invert
+from wplus.inversion.masked import MaskedPerceptual, MaskedPixel, MaskedStyle, Towards, image2stylegan_pp
 from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term, image2stylegan
 from wplus.inversion.optimise import Progress, Record, Settings, steps
-from wplus.inversion.spaces import SPACES, Space, W, WPlus
+from wplus.inversion.spaces import SPACES, Space, W, WPlus, Z
 from wplus.inversion.starts import Encoder, Given, Mean, Random, Start
 
 __all__ = [
@@ -13,6 +14,9 @@ __all__ = [
     "Given",
     "Identity",
     "Inversion",
+    "MaskedPerceptual",
+    "MaskedPixel",
+    "MaskedStyle",
     "Mean",
     "Objective",
     "Perceptual",
@@ -24,10 +28,13 @@ __all__ = [
     "Space",
     "Start",
     "Term",
+    "Towards",
     "W",
     "WPlus",
+    "Z",
     "face_place",
     "image2stylegan",
+    "image2stylegan_pp",
     "invert",
     "steps",
 ]

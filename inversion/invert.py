@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 import torch
 
 from wplus.alignment import Crop
+from wplus.core.errors import GeneratorError
 from wplus.core.latent import Latent, join
 from wplus.inversion.objectives import Objective, image2stylegan
 from wplus.inversion.optimise import Progress, Record, Settings, steps
-from wplus.inversion.spaces import Space, WPlus
+from wplus.inversion.spaces import Space, W, WPlus
 from wplus.inversion.starts import Mean, Start
 from wplus.models import Generator, load_perceptual
 
@@ -67,9 +68,11 @@ def invert(
         The best codes; Ctrl-C ends the descent and keeps them too.
 
     Raises:
+        GeneratorError: the generator does not have this space.
         ValueError: no crops, or crops of another size than the generator's pictures.
         WeightsError: the perceptual network's weights are missing.
     """
+    check_space(generator, space)
     crops = [crop] if isinstance(crop, Crop) else list(crop)
     sizes = {tuple(item.picture.shape[1:]) for item in crops}
     if sizes != {(generator.resolution, generator.resolution)}:
@@ -91,7 +94,7 @@ def invert(
         interrupted = True
     assert record is not None
     described = asdict(settings) | {
-        "space": space.name,
+        "space": generator.space if isinstance(space, WPlus) else space.name,
         "start": start.name,
         "objective": objective.to_json(),
         "steps_done": record.step,
@@ -118,6 +121,18 @@ def invert(
         progress,
         time.monotonic() - began,
     )
+
+
+def check_space(generator: Generator, space: Space) -> None:
+    """See that codes of `generator` can be looked for in `space`.
+
+    Raises:
+        GeneratorError: they cannot.
+    """
+    if generator.space == "stylemap" and isinstance(space, W):
+        raise GeneratorError(
+            f"{generator.name} has stylemaps, whose cells never share one vector of W; use another space"
+        )
 
 
 def _reason(record: Record, index: int) -> str | None:

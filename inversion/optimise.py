@@ -128,13 +128,13 @@ def steps(
     compare = objective.against(target)
     origin = generator.origin()
     if resume is None:
-        resume = _begin(space.code(start.ws(generator, target, seed=settings.seed)), space, generator)
+        resume = _begin(space.code(start.ws(generator, target, seed=settings.seed), generator), space, generator)
     code, adam = _adam(resume, settings)
     best_ws, best = resume.best_ws, resume.best_losses
     ceiling, alive = resume.ceiling, resume.alive
     for step in range(min(resume.step, settings.steps), settings.steps + 1):
         adam.zero_grad()
-        ws = space.ws(code, generator.layers)
+        ws = space.ws(code, generator)
         losses = compare(generator(ws))
         total = torch.stack(list(losses.values())).sum(dim=0)
         ws, losses = ws.detach().clone(), {name: loss.detach() for name, loss in losses.items()}
@@ -172,7 +172,7 @@ def _begin(code: Tensor, space: Space, generator: Generator) -> Progress:
     """The state before the first step."""
     count = code.shape[0]
     unknown = torch.zeros(count, device=code.device)
-    best = space.ws(code, generator.layers).clone()
+    best = space.ws(code, generator).clone()
     alive = torch.ones(count, dtype=torch.bool, device=code.device)
     return Progress(0, code, torch.zeros_like(code), torch.zeros_like(code), unknown, best, {}, alive)
 

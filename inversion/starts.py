@@ -31,8 +31,7 @@ class Mean:
     name: str = "mean"
 
     def ws(self, generator: Generator, target: Images, *, seed: int) -> Ws:
-        mean = generator.mapped(self.samples).mean(dim=0)
-        return mean.expand(len(target), generator.layers, -1).clone()
+        return generator.mapped_mean(self.samples).expand(len(target), -1, -1).clone()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wplus.models.network import Config, Network
+from wplus.core.shapes import Z
+from wplus.models.network import Config, Labels, Network
 from wplus.models.stylegan1 import StyleGAN1, StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.models.stylegan3 import StyleGAN3, StyleGAN3Config
@@ -58,5 +59,13 @@ def build(config: Config, weights: Mapping[str, Tensor]) -> Network:
         if config.labels:
             classes = functional.one_hot(torch.arange(MEAN_DRAWS) % config.labels, config.labels).float()
         with torch.no_grad():
-            network.mapping.w_avg = network.mapping(z, classes).mean(dim=0)
+            network.mapping.w_avg = mean_code(network, z, classes)
     return network
+
+
+def mean_code(network: Network, z: Z, labels: Labels | None) -> Tensor:
+    """The mean of mapped codes, shape (w_dim,), or (layers, w_dim) where the rows of a mapped code differ."""
+    if network.config.space == "W+":
+        return network.mapping(z, labels).mean(dim=0)
+    # in parts, for ten thousand maps of 32 x 32 cells take gigabytes
+    return torch.stack([network.mapping(part).sum(dim=0) for part in z.split(256)]).sum(dim=0) / len(z)

@@ -146,7 +146,7 @@ def suggest(name: str, known: Sequence[str]) -> str:
 def _damage(entry: Entry) -> str | None:
     """What is wrong with a file that is here; None if its sum is right. A sum that nobody knew is recorded."""
     try:
-        found, expected = sha256_of(entry.path), entry.sha256 or recorded_sum(entry.path) or entry.sum_start
+        found, expected = sha256_of(entry.path), entry.sha256 or entry.sum_start or recorded_sum(entry.path)
     except OSError as error:
         return f"{entry.path}: cannot be read: {error.strerror or error}"
     if expected is None:
@@ -154,7 +154,7 @@ def _damage(entry: Entry) -> str | None:
             record_sum(entry.path, found)
     if expected is None or found.startswith(expected):
         return None
-    whence = "the catalogue has" if entry.sha256 or expected == entry.sum_start else f"{record_of(entry.path)} recorded"
+    whence = "the catalogue has" if entry.sha256 or entry.sum_start else f"{record_of(entry.path)} recorded"
     return f"{entry.path}: damaged, its SHA-256 is {found}, {whence} {expected}"
 
 

@@ -42,7 +42,7 @@ class Entry:
         resolution: side of its pictures in pixels; None for a network that makes none.
         sha256, size: of the file, in hexadecimal digits and bytes; None: not known.
         perceptual: the perceptual network that inversions with it use unless told otherwise.
-        kind: "generator", "perceptual" or "encoder".
+        kind: "generator", "perceptual", "encoder", or "trunk": a classifier whose features metrics use.
     """
 
     name: str
@@ -66,6 +66,12 @@ class Entry:
         return None if self.release.url is None else self.release.url + self.file
 
     @property
+    def sum_start(self) -> str | None:
+        """The first digits of the sum where the file's name ends in them, as torchvision's files do."""
+        end = self.file.rpartition(".")[0].rpartition("-")[2]
+        return end if self.kind == "trunk" else None
+
+    @property
     def terms(self) -> str:
         """What it may be used for: the terms of the weights, and those of what they were trained on."""
         return f"{self.release.terms}; trained on {self.data}"
@@ -75,7 +81,7 @@ class Entry:
         """Where its file lies, once it is there: with wplus, in torch's cache, or in the cache folder of wplus."""
         if self.ships:
             return WEIGHTS / self.file
-        if self.release is TORCHVISION:
+        if self.release.format == TORCHVISION.format:
             return Path(torch.hub.get_dir()) / "checkpoints" / self.file
         return cache_folder() / "models" / self.file
 
@@ -102,6 +108,24 @@ TORCHVISION = Release(
     "torchvision's licence",
     "https://docs.pytorch.org/vision/stable/models/vgg.html",
     "VGG, Simonyan & Zisserman 2015, arXiv:1409.1556",
+)
+ALEXNET = replace(
+    TORCHVISION,
+    source="https://docs.pytorch.org/vision/stable/models/alexnet.html",
+    paper="AlexNet, Krizhevsky 2014, arXiv:1404.5997",
+)
+SQUEEZENET = replace(
+    TORCHVISION,
+    source="https://docs.pytorch.org/vision/stable/models/squeezenet.html",
+    paper="SqueezeNet, Iandola et al. 2016, arXiv:1602.07360",
+)
+INCEPTION = Release(
+    "torch-fidelity",
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/",
+    "Apache-2.0",
+    "TensorFlow's weights, converted by torch-fidelity",
+    "https://github.com/toshas/torch-fidelity",
+    "Inception v3, Szegedy et al. 2016, arXiv:1512.00567",
 )
 OURS_ENCODER = replace(OURS, paper="e4e, Tov et al. 2021, arXiv:2102.02766")
 OURS_VGG = replace(OURS, paper=TORCHVISION.paper)
@@ -172,6 +196,14 @@ E4E = replace(
     source="https://github.com/omertov/encoder4editing (on Google Drive)",
     paper="e4e, Tov et al. 2021, arXiv:2102.02766",
 )
+STYLEMAP = Release(
+    "StyleMapGAN .pt (generator and encoder)",
+    None,
+    "CC BY-NC 4.0",
+    "non-commercial, with credit",
+    "https://github.com/naver-ai/StyleMapGAN (download.sh, from Google Drive)",
+    "StyleMapGAN, Kim et al. 2021, arXiv:2104.14754",
+)
 
 FACES = "faces of CelebA, All-Age-Faces, Labeled Faces in the Wild, FFHQ and parliamentary portraits"
 IMAGENET = "ImageNet (non-commercial research and education)"
@@ -205,6 +237,9 @@ PUBLIC = (
         "vgg16", "vgg16-397923af.pth", TORCHVISION, IMAGENET, kind="perceptual", size=553_433_881,
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     ),
+    Entry("alexnet", "alexnet-owt-7be5be79.pth", ALEXNET, IMAGENET, kind="trunk"),
+    Entry("squeezenet", "squeezenet1_1-b8a52dc0.pth", SQUEEZENET, IMAGENET, kind="trunk"),
+    Entry("inception", "weights-inception-2015-12-05-6726825d.pth", INCEPTION, IMAGENET, kind="trunk"),
     Entry("stylegan3-t-ffhq-1024", "stylegan3-t-ffhq-1024x1024.pkl", STYLEGAN3, FFHQ, 1024),
     Entry("stylegan3-t-ffhqu-1024", "stylegan3-t-ffhqu-1024x1024.pkl", STYLEGAN3, FFHQ, 1024),
     Entry("stylegan3-t-ffhqu-256", "stylegan3-t-ffhqu-256x256.pkl", STYLEGAN3, FFHQ, 256),
@@ -259,6 +294,14 @@ PUBLIC = (
     Entry("rosinality-ffhq-256", "550000.pt", ROSINALITY, FFHQ, 256),
     Entry("psp-ffhq", "psp_ffhq_encode.pt", PSP, FFHQ, 1024),
     Entry("e4e-ffhq", "e4e_ffhq_encode.pt", E4E, FFHQ, 1024),
+    Entry("stylemap-celebahq-256", "celeba_hq_256_8x8.pt", STYLEMAP, CELEBAHQ, 256),
+    Entry("stylemap-celebahq-5m-256", "celeba_hq_5M_256_8x8.pt", STYLEMAP, CELEBAHQ, 256),
+    Entry("stylemap-afhq-256", "afhq_256_8x8.pt", STYLEMAP, AFHQ, 256),
+    Entry("stylemap-afhq-5m-256", "afhq_5M_256_8x8.pt", STYLEMAP, AFHQ, 256),
+    Entry("stylemap-lsuncar-256", "lsun_car_256_8x8.pt", STYLEMAP, LSUN, 256),
+    Entry("stylemap-lsunchurch-256", "lsun_church_256_8x8.pt", STYLEMAP, LSUN, 256),
+    Entry("stylemap-ffhq-16x16-1024", "ffhq_1024_16x16.pt", STYLEMAP, FFHQ, 1024),
+    Entry("stylemap-ffhq-32x32-1024", "ffhq_1024_32x32.pt", STYLEMAP, FFHQ, 1024),
 )  # fmt: skip
 
 ENTRIES = SHIPPED + PUBLIC

@@ -1,6 +1,9 @@
 """Generators as programs for other runtimes: ONNX and TorchScript, from codes of W+ to pictures."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -40,8 +43,7 @@ def write_onnx(path: str | Path, generator: Generator) -> None:
         raise OutputError(f"cannot write {path}: {reason}; install wplus[export]") from reason
     renderer, ws = _example(generator)
     batch = torch.export.Dim("batch", min=1, max=1024)
-    with replacing(path) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about itself
+    with replacing(path) as temporary, _silent():
         torch.onnx.export(
             renderer,
             (ws,),
@@ -68,6 +70,20 @@ def write_torchscript(path: str | Path, generator: Generator) -> None:
         program = torch.jit.trace(renderer, (ws,), check_trace=False)
         with temporary.open("wb") as file:  # a file: torch refuses a path of ours without a suffix
             torch.jit.save(program, file)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without what torch's exporter warns of itself, and its optimiser of operators that it leaves alone."""
+    logger = logging.getLogger("onnxscript")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _example(generator: Generator) -> tuple[Renderer, torch.Tensor]:

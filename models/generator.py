@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wplus.core.errors import GeneratorError, LatentError
-from wplus.core.latent import Latent, Origin
+from wplus.core.latent import ROWS, Latent, Origin
 from wplus.core.shapes import Images, W, Ws, Z
 from wplus.core.tensorfile import fingerprint, write_tensors
-from wplus.models.architectures import ARCHITECTURES, build
+from wplus.models.architectures import ARCHITECTURES, build, mean_code
 from wplus.models.checkpoints import read_checkpoint
 from wplus.models.network import Labels, Network, Rendered
 
@@ -48,6 +48,7 @@ class Generator:
 
     def __init__(self, network: Network, card: Card) -> None:
         self.network = network
+        cast(nn.Module, network).eval()  # batch normalisation then takes what it learned
         for weight in network.parameters():
             weight.requires_grad_(False)
         self.card = card
@@ -116,7 +117,12 @@ class Generator:
             psi: draws rows to the mean code (truncation, StyleGAN1 appendix B): 1 leaves them, 0 gives the mean.
             cutoff: how many rows, from the coarsest, are drawn; None for all.
             labels: one-hot classes (batch, labels), of a network that knows classes.
+
+        Raises:
+            ValueError: a cutoff for the cells of a stylemap, none of which is coarser than another.
         """
+        if cutoff is not None and self.space == "stylemap":
+            raise ValueError("a cutoff counts layers from the coarsest, a stylemap's rows are cells")
         mapped = self.network.mapping(z, labels)
         ws = mapped if mapped.ndim == 3 else mapped[:, None].expand(-1, self.layers, -1)
         rows = torch.arange(self.layers, device=ws.device) < (self.layers if cutoff is None else cutoff)
@@ -156,7 +162,7 @@ class Generator:
     @cached_property
     def w_radius(self) -> float:
         """Root mean square distance of mapped rows from their mean: the scale of differences in W."""
-        w = self.mapped(10_000 if self.space == "W+" else 1_000)
+        w = self.mapped(10_000 if self.space == "W+" else 256)  # every draw of a stylemap has many rows
         return float((w - w.mean(dim=0)).square().sum(dim=-1).mean().sqrt())
 
     def mapped(self, count: int) -> W | Ws:
@@ -164,10 +170,17 @@ class Generator:
 
         Shape (count, w_dim), or (count, layers, w_dim) where the rows of a mapped code differ.
         """
+        return self.network.mapping(*self._draws(count))
+
+    def mapped_mean(self, count: int) -> Ws:
+        """The mean of what `mapped` gives, shape (1, layers, w_dim), without the memory for all of it."""
+        return mean_code(self.network, *self._draws(count)).expand(1, self.layers, -1)
+
+    def _draws(self, count: int) -> tuple[Z, Labels | None]:
         draw = torch.Generator().manual_seed(0)
         z = torch.randn(count, self.z_dim, generator=draw)
         labels = self.one_hot(torch.randint(max(self.labels, 1), (count,), generator=draw))
-        return self.network.mapping(z.to(self.device), labels)
+        return z.to(self.device), labels
 
     def origin(self, **details: Any) -> Origin:
         """An origin that names this generator; `details` are further fields of `Origin`."""
@@ -212,7 +225,7 @@ class Generator:
             raise LatentError(f"codes have shape {tuple(ws.shape)}, expected (batch, {self.layers}, {self.w_dim})")
         if ws.shape[1:] != (self.layers, self.w_dim):
             raise LatentError(
-                f"the latent has {ws.shape[1]} layers of {ws.shape[2]},"
+                f"the latent has {ws.shape[1]} {ROWS[self.space]} of {ws.shape[2]},"
                 f" generator {self.name} has {self.layers} of {self.w_dim}"
             )
 

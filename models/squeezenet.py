@@ -4,11 +4,10 @@ from pathlib import Path
 
 import torch
 import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from wplus.core.errors import WeightsError
+from wplus.models.trunks import trunk_weights
 
 LEVELS = (1, 4, 7, 12)
 """Indices of torchvision's `features` after which a level ends: conv1, fire4, fire7, fire12."""
@@ -21,10 +20,10 @@ class SqueezeNetLevels(nn.Module):
     """Frozen trunk: RGB in [-1, 1] to a list of four feature maps at strides 2, 4, 8 and 16.
 
     Args:
-        path: a safetensors file with torchvision's keys, or None for torchvision's own download.
+        path: a file with torchvision's keys (safetensors, .pth), or None for torchvision's own download.
 
     Raises:
-        WeightsError: no such file, or the download failed.
+        WeightsError: no such file, other weights, or the download failed.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -32,8 +31,10 @@ class SqueezeNetLevels(nn.Module):
         weights = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1
         network = torchvision.models.squeezenet1_1()
         try:
-            network.load_state_dict(load_file(path) if path is not None else weights.get_state_dict(check_hash=True))
-        except (OSError, RuntimeError, SafetensorError) as error:
+            network.load_state_dict(
+                weights.get_state_dict(check_hash=True) if path is None else trunk_weights("squeezenet", Path(path))
+            )
+        except (OSError, RuntimeError) as error:
             source = path if path is not None else weights.url
             raise WeightsError(f"cannot load SqueezeNet 1.1 from {source}: {error}".splitlines()[0]) from error
         self.features = network.features[: LEVELS[-1] + 1]

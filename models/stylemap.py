@@ -189,8 +189,14 @@ class StyleMapSynthesis(nn.Module):
         return maps
 
     def render(self, styles: Sequence[Tensor]) -> Rendered:
-        """Pictures of resized stylemaps, one a modulated layer: two a resolution, as `resized` gives them."""
-        x = self.const.to(styles[0].dtype).expand(len(styles[0]), -1, -1, -1)
+        """Pictures of resized stylemaps, one a modulated layer: two a resolution, as `resized` gives them.
+
+        Raises:
+            ValueError: more or fewer maps.
+        """
+        if len(styles) != len(self.resizer):
+            raise ValueError(f"{len(styles)} resized stylemaps given, the network takes {len(self.resizer)}")
+        x = self.const.to(styles[0].dtype).expand(styles[0].shape[0], -1, -1, -1)  # len() would export as a constant
         x = self.first(x, styles[0])
         for index, block in enumerate(self.blocks):
             x = block(x, styles[2 * index + 1], styles[2 * index + 2])
@@ -309,10 +315,28 @@ class PictureNorm(nn.Module):
         return functional.layer_norm(x, x.shape[1:], eps=EPSILON)
 
 
+class RunningNorm(nn.Module):
+    """Every channel by its mean and variance over batches: those of training, once the network is in eval mode.
+
+    Not torch's own, whose count of batches no file of real numbers has a place for.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.batch_norm(x, self.running_mean, self.running_var, training=self.training, eps=EPSILON)
+
+
 NORMALISATIONS: Mapping[str, Any] = {
     "LayerNorm": lambda width: PictureNorm(),
     "InstanceNorm2d": lambda width: nn.InstanceNorm2d(width, eps=EPSILON),
-    "BatchNorm2d": lambda width: nn.BatchNorm2d(width, eps=EPSILON, affine=False),
+    "BatchNorm2d": RunningNorm,
     "GroupNorm": lambda width: nn.GroupNorm(GROUPS, width, eps=EPSILON, affine=False),
 }
 """What each name makes of the number of channels."""

@@ -126,8 +126,8 @@ def test_every_entry_has_a_name_a_file_and_terms_of_its_own():
         assert entry.sha256 is None or re.fullmatch("[0-9a-f]{64}", entry.sha256)
         assert entry.perceptual in catalogue.PERCEPTUAL
         assert (entry.kind == "generator") == (entry.resolution is not None)
-        sides = re.findall(r"(\d+)x\1", entry.file)
-        assert not sides or int(sides[0]) == entry.resolution
+        sides = re.findall(r"(\d+)_\d+x\d+\.|(\d+)x\2", entry.file)  # the side, or it before that of the stylemap
+        assert not sides or int("".join(sides[0])) == entry.resolution
 
 
 def test_a_download_arrives_whole_and_tells_how_far_it_is(server, tmp_path):

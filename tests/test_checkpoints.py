@@ -288,14 +288,9 @@ def test_an_unknown_file_tells_what_it_holds_and_why_every_format_refuses_it(tmp
 
 def test_what_cannot_be_rendered_exactly_is_recognised_and_refused(tmp_path):
     lucid = {"GAN": {"S.net.0.weight": torch.zeros(1), "G.initial_block": torch.zeros(1)}, "version": "1.8.9"}
-    stylemap = {"g_ema": {"a": torch.zeros(1)}, "e_ema": {"a": torch.zeros(1)}}
-    for tree, words in (
-        (lucid, "lucidrains: this is lucidrains' StyleGAN2"),
-        (stylemap, "stylemapgan: this is a StyleMap"),
-    ):
-        torch.save(tree, tmp_path / "file.pt")
-        with pytest.raises(GeneratorError, match=words):
-            read_checkpoint(tmp_path / "file.pt")
+    torch.save(lucid, tmp_path / "file.pt")
+    with pytest.raises(GeneratorError, match="lucidrains: this is lucidrains' StyleGAN2"):
+        read_checkpoint(tmp_path / "file.pt")
 
 
 def test_missing_and_unknown_weights_are_listed(tmp_path):

@@ -25,11 +25,14 @@ from wplus.models import (
     StyleGAN2Config,
     StyleGAN3,
     StyleGAN3Config,
+    StyleMapGAN,
+    StyleMapGANConfig,
     load_generator,
 )
 from wplus.models.checkpoints import FORMATS, read_checkpoint
 from wplus.models.checkpoints.writing import WRITERS, write_checkpoint
 from wplus.models.generator import Card, Generator
+from wplus.models.stylemap import to_rows
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "formats.md"
@@ -42,7 +45,13 @@ specification.loader.exec_module(foreign)
 ONE = StyleGAN1Config((12, 8, 4), 10, 10, 3)
 TWO = StyleGAN2Config((12, 8, 4), 10, 10, 3)
 THREE = StyleGAN3Config(16, 6, 5, channel_base=64, channel_max=8, num_layers=5, margin_size=4)
-KINDS = {StyleGAN1Config: StyleGAN1, StyleGAN2Config: StyleGAN2, StyleGAN3Config: StyleGAN3}
+MAP = StyleMapGANConfig((12, 8, 6), 10, 9, 4, 3)
+KINDS = {
+    StyleGAN1Config: StyleGAN1,
+    StyleGAN2Config: StyleGAN2,
+    StyleGAN3Config: StyleGAN3,
+    StyleMapGANConfig: StyleMapGAN,
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ ROWS = (
     Row("wplus safetensors, StyleGAN1", "wplus", ONE, save_own),
     Row("wplus safetensors, StyleGAN2", "wplus", TWO, save_own),
     Row("wplus safetensors, StyleGAN3", "wplus", THREE, save_own),
+    Row("wplus safetensors, StyleMapGAN", "wplus", MAP, save_own),
     Row(
         "NVIDIA snapshot `.pkl`, StyleGAN2-ADA and StyleGAN2 of StyleGAN3's code", "nvidia", TWO, snapshot,
         ("sg2ada_mini_16.nosrc.pkl", "sg2ada_skip_32.nosrc.pkl", "sg3repo_sg2_32.nosrc.pkl"),
@@ -101,6 +111,14 @@ ROWS = (
     Row("GenForce `.pth`, StyleGAN1", "genforce", ONE, foreign.write_genforce),
     Row("GenForce `.pth`, StyleGAN2", "genforce", TWO, foreign.write_genforce),
     Row("lernapparat `.pt`, StyleGAN1", "lernapparat", ONE, foreign.write_lernapparat, ("sg1_32.pt",)),
+    Row(
+        "StyleMapGAN `.pt` of torch 1.4, LayerNorm", "stylemapgan", MAP, foreign.write_stylemap,
+        ("stylemap/ln_full_64.pt",),
+    ),
+    Row(
+        "StyleMapGAN `.pt`, small, BatchNorm2d", "stylemapgan",
+        replace(MAP, small=True, normalisation="BatchNorm2d"), foreign.write_stylemap,
+    ),
 )  # fmt: skip
 
 
@@ -149,6 +167,8 @@ def renders(path, tolerance, relative):
     with np.load(path.with_name(f"{path.name.partition('.')[0]}.npz")) as file:
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "meta"}
     noise = tuple(array for name, array in arrays.items() if name.startswith("in/noise/")) or "const"
+    if "out/stylemap" in arrays:
+        return relative(load_generator(path)(to_rows(arrays["out/stylemap"])), arrays["out/image"]) < tolerance
     ws = arrays["in/w_plus" if "in/w_plus" in arrays else "in/ws_plus"]
     image = arrays["out/image_w_plus" if "in/w_plus" in arrays else "out/image_ws_plus"]
     return relative(load_generator(path).network.synthesis(ws, noise=noise), image) < tolerance
@@ -213,7 +233,7 @@ of every kind; a test sees that this page is what the run finds.
 """
 
 TAIL = """
-Recognised and refused with the reason: lucidrains' `stylegan2-pytorch` (another network), StyleMapGAN (not yet).
+Recognised and refused with the reason: lucidrains' `stylegan2-pytorch` (another network).
 
 What other programs can do with what is written:
 
@@ -288,7 +308,7 @@ def test_the_table_of_formats_is_current(tmp_path, relative):
         PAGE.write_text(page)
     assert PAGE.read_text() == page
     assert "| no |" not in page
-    assert {row.form for row in ROWS} == {item.NAME for item in FORMATS} - {"lucidrains", "stylemapgan"}
+    assert {row.form for row in ROWS} == {item.NAME for item in FORMATS} - {"lucidrains"}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.golden], ids=lambda row: row.golden[0])

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from wplus.alignment import Alignment, Crop
+from wplus.core import GeneratorError
 from wplus.inversion import (
     Given,
     Mean,
@@ -17,6 +18,7 @@ from wplus.inversion import (
     Settings,
     W,
     WPlus,
+    Z,
     image2stylegan,
     invert,
     steps,
@@ -74,6 +76,28 @@ def test_in_w_the_nearest_single_vector_is_found(toy):
     # with an orthogonal map the nearest equal rows are the mean of the rows
     assert torch.allclose(found.latent.ws, codes(1).mean(dim=1, keepdim=True).expand(-1, 4, -1), atol=1e-3)
     assert found.latent.origin.settings["space"] == "W"
+
+
+def test_in_z_the_code_is_one_that_the_mapping_network_gives(toy):
+    z = torch.randn(1, 8, generator=torch.Generator().manual_seed(9))
+    wanted = toy.map(z)
+    found = invert(toy, crop_of(toy(wanted)[0]), objective=PIXEL, space=Z(), settings=Settings(steps=400))
+    assert found.history[0][-1] < 1e-3 * found.history[0][0]
+    assert found.latent.origin.settings["space"] == "Z"
+    beyond = 10 * wanted + torch.arange(4)[None, :, None]
+    free = invert(toy, crop_of(toy(beyond)[0]), objective=PIXEL, settings=Settings(steps=100))
+    bound = invert(toy, crop_of(toy(beyond)[0]), objective=PIXEL, space=Z(), settings=Settings(steps=100))
+    assert torch.equal(bound.latent.ws[:, 0], bound.latent.ws[:, -1])
+    assert bound.history[0][-1] > free.history[0][-1]
+
+
+def test_z_begins_at_the_nearest_draw_and_refuses_classes(mini):
+    drawn = torch.randn(1000, mini.z_dim, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(Z().code(mini.map(drawn[[3, 700]]), mini), drawn[[3, 700]])
+    network = StyleGAN2(StyleGAN2Config(channels=(4,), z_dim=8, w_dim=8, mapping_layers=1, labels=2))
+    classes = Generator(network, Card("classes"))
+    with pytest.raises(GeneratorError, match="invert in W or W"):
+        Z().code(torch.zeros(1, 2, 8), classes)
 
 
 class Scaled:

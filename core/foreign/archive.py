@@ -41,14 +41,13 @@ class Member:
         self._check(found)
         return packed
 
-    def tensor(self) -> Bytes:
-        """Its contents in memory of their own, compared with their checksum."""
+    def fill(self, data: Bytes) -> None:
+        """Read its contents into `data`, of its size, and compare them with their checksum."""
         if self.method:
-            stream = self.stream()
-            return stream.tensor(len(stream))
-        data = self._packed().tensor(self.size)
+            self.stream().fill(data)
+            return
+        self._packed().fill(data)
         self._check(zlib.crc32(data.numpy().data))
-        return data
 
     def _packed(self) -> Stream:
         """Its bytes as they lie in the archive."""

@@ -20,7 +20,7 @@ from wplus.core.foreign.allowed import Allowed, ArrayType, PendingArray, Shell, 
 from wplus.core.foreign.archive import members
 from wplus.core.foreign.arrays import array, as_bytes
 from wplus.core.foreign.stream import Allowance, RejectedError, Stream, shown
-from wplus.core.foreign.torchfile import read_archive, read_pickle
+from wplus.core.foreign.torchfile import Unread, everything, read_archive, read_pickle
 
 Tree: TypeAlias = Any
 """Plain data: dict, list, tuple, str, int, float, bool, None, bytes, `torch.Tensor`, `Thing`; no deeper than `DEEPEST`.
@@ -44,8 +44,11 @@ class Thing:
     state: Tree
 
 
-def read_tree(path: str | Path, *, error: type[WplusError]) -> Tree:
+def read_tree(path: str | Path, *, error: type[WplusError], unread: Unread = everything) -> Tree:
     """Read safetensors, torch's zip and legacy files, pickles of protocols 0 to 5, npy and npz.
+
+    Torch's files that hold a dict come without the names that `unread` picks of its names: their numbers stay in the
+    file, for a checkpoint holds other networks and optimisers beside the one that is wanted.
 
     A file of npz or safetensors gives a dict by name (safetensors' metadata under `__metadata__`), npy the array.
     Objects of NVIDIA's snapshots and TensorFlow pickles come as `Thing`, their source text is dropped unread.
@@ -60,7 +63,7 @@ def read_tree(path: str | Path, *, error: type[WplusError]) -> Tree:
             raise RejectedError("a folder; give one file" if S_ISDIR(mode) else "no regular file")
         with path.open("rb") as file:
             stream = Stream(file, 0, path.stat().st_size, Allowance.of(path.stat().st_size))
-            return _Plain(stream.allowance, stream.left).tree(_read(stream, path))
+            return _Plain(stream.allowance, stream.left).tree(_read(stream, path, unread))
     except RejectedError as reason:
         raise error(f"{path}: {reason}") from None
     except FileNotFoundError:
@@ -72,18 +75,18 @@ def read_tree(path: str | Path, *, error: type[WplusError]) -> Tree:
         raise error(f"{path}: damaged or cut off ({shown(words)}); get the file again") from reason
 
 
-def _read(stream: Stream, path: Path) -> object:
+def _read(stream: Stream, path: Path, unread: Unread) -> object:
     """What the file holds, told by its first bytes."""
     start = stream.peek(512)
     if start.startswith((b"PK\3\4", b"PK\5\6")):
-        return _read_zip(stream)
+        return _read_zip(stream, unread)
     if start.startswith(b"\x93NUMPY"):
         return _read_npy(stream)
     if start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < min(stream.left, LONGEST_HEADER):
         # before pickles: a header of 0x280 bytes begins as they do
         return _read_safetensors(path)
     if start[:1] == b"\x80" and start[1:2] <= b"\5":
-        return read_pickle(stream)
+        return read_pickle(stream, unread=unread)
     named = next((name for name, pattern in OTHERS.items() if re.match(pattern, start, re.DOTALL)), None)
     if named is not None:
         raise RejectedError(f"{named}; {EXPECTED}")
@@ -119,7 +122,7 @@ def _ends_with_stop(stream: Stream) -> bool:
     return Stream(stream.file, stream.end - 1, stream.end, stream.allowance).take(1) == b"."
 
 
-def _read_zip(stream: Stream) -> object:
+def _read_zip(stream: Stream, unread: Unread) -> object:
     """An archive of torch or NumPy."""
     found = members(stream)
     pickles = [name for name in found if name.rpartition("/")[2] == "data.pkl"]
@@ -127,7 +130,7 @@ def _read_zip(stream: Stream) -> object:
         prefix = pickles[0].removesuffix("data.pkl")
         if f"{prefix}constants.pkl" in found or any(name.startswith(f"{prefix}code/") for name in found):
             raise RejectedError("refused: a TorchScript archive, which is a program; save its state_dict instead")
-        return read_archive(found, prefix)
+        return read_archive(found, prefix, unread=unread)
     if found and all(name.endswith(".npy") for name in found):
         return {name.removesuffix(".npy"): _read_npy(member.stream()) for name, member in found.items()}
     raise RejectedError(f"a zip archive of {len(found)} files, neither torch's nor NumPy's; {EXPECTED}")

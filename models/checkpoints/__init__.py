@@ -4,7 +4,7 @@ A format is one file with `matches(tree)` and `convert(tree)`; those of `WRITERS
 its file and its place in a tuple.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -35,6 +35,12 @@ class Format(Protocol):
 FORMATS: tuple[Format, ...] = (wplus, nvidia, tensorflow, rosinality, genforce, lernapparat, lucidrains, stylemap)
 """All formats, in the order in which they are tried."""
 
+AVERAGED = ("g_ema", "generator_smooth")
+"""What training programs name the averaged generator, which is read."""
+
+TRAINED = ("g", "d", "generator", "encoder", "discriminator", "g_optim", "e_optim", "d_optim", "optimizers")
+"""What they keep beside it to train on, which is not: four fifths of some files."""
+
 DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError, TypeError, ValueError)
 """What contents that are not as they should be raise on their way."""
 
@@ -62,7 +68,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         GeneratorError: no such file, damaged, of no known format, or a generator that cannot be rendered exactly.
     """
-    tree = read_tree(path, error=GeneratorError)
+    tree = read_tree(path, error=GeneratorError, unread=unread)
     found = format_of(tree)
     if isinstance(found, str):
         raise GeneratorError(f"{path}: no known generator: {found}")
@@ -78,6 +84,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise GeneratorError(f"{path}: {_intro(found)}header and weights do not fit together: {reason}") from error
     return Checkpoint(found.NAME, converted.config, state, converted.details | told)
+
+
+def unread(names: Collection[object]) -> Collection[str]:
+    """Of a checkpoint's names, those of what no generator is made of."""
+    return TRAINED if any(name in names for name in AVERAGED) else ()
 
 
 def format_of(tree: object) -> Format | str:
