@@ -45,17 +45,17 @@ class StyleMapRecipe:
     side: int = knob(8, "Cells of a stylemap in a row.")
     mapping_layers: int = knob(8, "Depth of the mapping network.")
     batch: int = knob(8, "Pictures a step.")
-    warm_images: int = knob(40_000, "Pictures seen before the adversary comes.")
-    images: int = knob(140_000, "Pictures seen in all.")
+    warm_images: int = knob(120_000, "Pictures seen before the adversary comes.")
+    images: int = knob(160_000, "Pictures seen in all.")
     held_out: int = knob(1_000, "Pictures set aside, never trained on (at most a tenth).")
-    warm_rate: float = knob(2e-3, "Learning rate until the adversary comes.")
+    warm_rate: float = knob(1e-2, "Learning rate at first.")
     rate: float = knob(1.5e-3, "Learning rate when the adversary comes; a StyleMapGAN's.")
     final_rate: float = knob(1e-4, "The rate that it falls to.")
     discriminator_rate: float = knob(4e-4, "The discriminator's learning rate.")
     adversary: float = knob(0.4, "Norm of the adversarial gradient relative to that of the reconstruction.")
     pixel: float = knob(2.0, "Weight of the squared error of pixels.")
-    feature: float = knob(0.05, "Weight of the squared distance of features.")
-    identity: float = knob(0.15, "Weight of the squared distance of face descriptors; 0 for what are no faces.")
+    feature: float = knob(0.1, "Weight of the squared distance of features.")
+    identity: float = knob(0.5, "Weight of the squared distance of face descriptors; 0 for what are no faces.")
     latent: float = knob(1.0, "Weight of the squared error of stylemaps that the encoder finds in samples.")
     half_life: int = knob(10_000, "Pictures after which a weight counts half in the average that ships.")
     seed: int = knob(0, "Seed of all draws.")
@@ -153,7 +153,7 @@ class StyleMapRun(nn.Module):
         done = self.seen / recipe.warm_images
         rebuilt = self.network.synthesis(self._encode(real), dtype=torch.bfloat16)
         losses = self._reconstruction(rebuilt, real)
-        rate = recipe.warm_rate * min(1.0, 0.1 + 20 * done)
+        rate = min(1.0, 0.1 + 20 * done) * _between(recipe.warm_rate, recipe.rate, done)
         descend(torch.stack([*losses.values()]).sum(), self.optimisers, {"network": rate})
         return {name: value.item() for name, value in losses.items()}
 
@@ -181,8 +181,7 @@ class StyleMapRun(nn.Module):
         losses = (torch.stack([*rebuilt.values()]).sum(), against)
         gradient = self.balance([torch.autograd.grad(loss, leaf)[0] for loss in losses], (1.0, recipe.adversary))
         done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
-        fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        rate = recipe.final_rate + (recipe.rate - recipe.final_rate) * fall
+        rate = _between(recipe.rate, recipe.final_rate, min(done, 1.0))
         # the picture's gradient is known, so its product with the picture is a loss that has it
         descend((fake * gradient).sum() + recipe.latent * latent, self.optimisers, {"network": rate})
         values = rebuilt | {"latent": latent, "hinge": told, "fooled": against}
@@ -231,3 +230,8 @@ class StyleMapRun(nn.Module):
         _, deviations, axes = torch.svd_lowrank(values - mean, q=self.recipe.w_dim + 16, niter=4)
         kept = deviations[: self.recipe.w_dim] / math.sqrt(len(values))
         return mean, axes[:, : self.recipe.w_dim] * kept
+
+
+def _between(first: float, last: float, done: float) -> float:
+    """From one rate to another along half a cosine."""
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * done))
