@@ -128,6 +128,7 @@ INCEPTION = Release(
     "Inception v3, Szegedy et al. 2016, arXiv:1512.00567",
 )
 OURS_ENCODER = replace(OURS, paper="e4e, Tov et al. 2021, arXiv:2102.02766")
+OURS_STYLEMAP = replace(OURS, paper="StyleMapGAN, Kim et al. 2021, arXiv:2104.14754")
 OURS_VGG = replace(OURS, paper=TORCHVISION.paper)
 STYLEGAN1 = Release(
     "NVIDIA .pkl (TensorFlow)",
@@ -224,6 +225,10 @@ SHIPPED = (
     Entry(
         "faces-64-encoder", "faces-64-encoder.safetensors", OURS_ENCODER, FACES, kind="encoder", size=12_409_856,
         sha256="a508fcf22ffe5a0c53ed17b1019f8911aba888420e686938e01599e8fb1a5e78",
+    ),
+    Entry(
+        "stylemap-faces", "stylemap-faces.safetensors", OURS_STYLEMAP, FACES, 64, perceptual="vgg-slim", size=9_795_118,
+        sha256="5b659bb3a911b835b3153efe46d9e1cb39182ff8121a17e64d162b1dbe8978a5",
     ),
     Entry(
         "vgg-slim", "vgg-slim.safetensors", OURS_VGG, FACES, kind="perceptual", size=2_810_176,

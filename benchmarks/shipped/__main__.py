@@ -3,7 +3,7 @@
     python -m benchmarks.shipped ../shared -o runs/shipped
 
 The folder holds `photos` (photographs), `faces` (those that the generator was trained on) and `networks` (GoogLeNet,
-SqueezeNet and the teachers of vgg-slim). Needs `pip install lpips`. An hour on two cores; --only runs parts of it.
+SqueezeNet and the teachers of vgg-slim). An hour on two cores; --only runs parts of it.
 """
 
 import json
@@ -15,7 +15,7 @@ import click
 import torch
 
 from benchmarks.shipped import generator as samples
-from benchmarks.shipped import identity, inversion, perceptual
+from benchmarks.shipped import identity, inversion, perceptual, spatial
 from benchmarks.shipped.figures import Figure, show
 from wplus.core.files import replacing
 from wplus.models import load_generator
@@ -23,15 +23,17 @@ from wplus.models.googlenet import load_googlenet
 from wplus.training.faces import load_faces
 
 HELD_OUT = 3_000
-PARTS = ("faces", "distribution", "neighbours", "inversion", "encoder", "ranks", "guides", "identity")
+PARTS = ("faces", "distribution", "neighbours", "inversion", "encoder", "ranks", "guides", "identity", "stylemap")
+FACES_64 = inversion.Bars(mse=0.008, identity=0.5, same=85)
 
 
 @click.command(help=__doc__)
 @click.argument("shared", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--generator", default="faces-64", show_default=True)
+@click.option("--stylemap", default="stylemap-faces", show_default=True)
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="May be given several times.")
-def main(shared: Path, output: Path, generator: str, only: tuple[str, ...]) -> None:
+def main(shared: Path, output: Path, generator: str, stylemap: str, only: tuple[str, ...]) -> None:
     """Measure, print, and write figures.json and the sheets."""
     parts = only or PARTS
     photos, networks = shared / "photos", shared / "networks"
@@ -59,7 +61,7 @@ def main(shared: Path, output: Path, generator: str, only: tuple[str, ...]) -> N
         tell("nearest training faces", samples.nearest_training_faces(network, training, output))
     if "inversion" in parts:
         inverted = inversion.invert_all(network, photos)
-        tell("inversion", inversion.reconstruction(network, inverted) + inversion.edits(network, inverted))
+        tell("inversion", inversion.reconstruction(network, inverted, FACES_64) + inversion.edits(network, inverted))
     if "encoder" in parts:
         tell("encoder", inversion.encoder(network, photos))
     if {"ranks", "guides"} & set(parts):
@@ -71,6 +73,10 @@ def main(shared: Path, output: Path, generator: str, only: tuple[str, ...]) -> N
         tell("vgg-slim as a guide", perceptual.guides(network, photos, networks, teacher))
     if "identity" in parts:
         tell("identity network", identity.parity(photos))
+    if "stylemap" in parts:
+        regional = load_generator(stylemap)
+        tell(f"{regional.name} {regional.fingerprint}", spatial.embedding(regional, photos))
+        tell("local edits", spatial.local_edits(regional, photos))
     about = {"generator": network.fingerprint, "torch": torch.__version__, "wplus": version("wplus")}
     about["machine"] = platform.processor() or platform.machine()
     with replacing(output / "figures.json") as temporary:

@@ -36,6 +36,14 @@ class Inverted(NamedTuple):
     """dlib's, between the photograph at 256 px and the picture."""
 
 
+class Bars(NamedTuple):
+    """What a generator's reconstructions were to reach: squared error, identity distance, and % of the same person."""
+
+    mse: float
+    identity: float
+    same: float
+
+
 def celebahq(photos: Path, generator: Generator) -> list[tuple[Path, Crop]]:
     """The CelebA-HQ crops, at the generator's size."""
     paths = [path for path in find_pictures(photos / "aligned") if path.name.startswith("celebahq")]
@@ -51,23 +59,24 @@ def invert_all(generator: Generator, photos: Path) -> list[Inverted]:
             crops = [crop for _, crop in pairs[first : first + BATCH]]
             latents += invert(generator, crops, objective=objective).latents
             progress.update(len(crops))
-    return [
-        Inverted(
-            path, crop, latent, identity_distance(as_crop(path, size=256).picture, generator(latent)[0].clamp(-1, 1))
-        )
-        for (path, crop), latent in zip(pairs, latents, strict=True)
-    ]
+    return [embedded(generator, path, crop, latent) for (path, crop), latent in zip(pairs, latents, strict=True)]
 
 
-def reconstruction(generator: Generator, found: list[Inverted]) -> list[Figure]:
+def embedded(generator: Generator, path: Path, crop: Crop, latent: Latent) -> Inverted:
+    """A photograph with its code, and how far the person moved."""
+    picture = generator(latent)[0].clamp(-1, 1)
+    return Inverted(path, crop, latent, identity_distance(as_crop(path, size=256).picture, picture))
+
+
+def reconstruction(generator: Generator, found: list[Inverted], bars: Bars) -> list[Figure]:
     """Identity and squared error; identity also by group, as far as the photographs tell one."""
     errors = [float(mse(item.crop.picture[None], generator(item.latent).clamp(-1, 1))) for item in found]
     floors = [identity_distance(as_crop(item.path, size=256).picture, item.crop.picture) for item in found]
     seen = [item.distance for item in found if item.distance is not None]
     figures = [
-        Figure(f"{len(found)} CelebA-HQ crops: mean squared error", mean(errors), 0.008),
-        Figure(f"identity distance below {SAME_PERSON}, %", 100 * _same(seen, len(found)), 85, least=True),
-        Figure("identity distance, mean", mean(seen), 0.5),
+        Figure(f"{len(found)} CelebA-HQ crops: mean squared error", mean(errors), bars.mse),
+        Figure(f"identity distance below {SAME_PERSON}, %", 100 * _same(seen, len(found)), bars.same, least=True),
+        Figure("identity distance, mean", mean(seen), bars.identity),
         Figure("identity distance of the merely reduced photograph", mean([gap for gap in floors if gap is not None])),
     ]
     skin = {item.path: float(as_crop(item.path, size=256).picture[CHEEKS].mean()) for item in found}

@@ -5,14 +5,12 @@ tap would drown the others. Photographs are of people and at sizes that distilla
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import lpips
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,7 +22,7 @@ from wplus.alignment import align, as_crop
 from wplus.core.images import find_pictures, to_bytes
 from wplus.core.shapes import Images
 from wplus.inversion import Objective, Perceptual, Pixel, Settings, invert
-from wplus.metrics import identity_distance
+from wplus.metrics import identity_distance, load_lpips
 from wplus.models import IMAGE2STYLEGAN_TAPS, Generator, load_perceptual
 from wplus.models.vgg import load_vgg_file
 from wplus.training.distil import Teacher, load_vgg19
@@ -114,14 +112,14 @@ def ranks(photos: Path, teacher: ScaledTeacher, *, size: int, bars: bool) -> lis
 def guides(generator: Generator, photos: Path, networks: Path, teacher: ScaledTeacher) -> list[Figure]:
     """Inversions guided by either, judged by LPIPS (SqueezeNet) and by identity."""
     paths, crops = zip(*celebahq(photos, generator)[::GUIDED_EVERY], strict=True)
-    judge = squeeze_lpips(networks / "squeezenet1_1.safetensors")
+    judge = load_lpips("squeeze", networks / "squeezenet1_1.safetensors")
     scores: list[tuple[float, float]] = []
     for network in (load_perceptual("vgg-slim"), teacher):
         objective = Objective((Perceptual(network), Pixel()))  # type: ignore[arg-type]
         found = invert(generator, crops, objective=objective, settings=GUIDED)
         pictures = [generator(latent).clamp(-1, 1) for latent in found.latents]
         with torch.inference_mode():
-            seen = [judge(picture, crop.picture[None]) for picture, crop in zip(pictures, crops, strict=True)]
+            seen = [float(judge(picture, crop.picture[None])) for picture, crop in zip(pictures, crops, strict=True)]
         gaps = [
             identity_distance(as_crop(path, size=256).picture, picture[0])
             for path, picture in zip(paths, pictures, strict=True)
@@ -134,15 +132,6 @@ def guides(generator: Generator, photos: Path, networks: Path, teacher: ScaledTe
         Figure("LPIPS-squeeze guided by the teacher", theirs),
         Figure("identity distance guided by the teacher", their_gap),
     ]
-
-
-def squeeze_lpips(squeezenet: Path) -> Callable[[Images, Images], float]:
-    """LPIPS 0.1 with SqueezeNet's weights from a file."""
-    metric = lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False)
-    named = {name.removeprefix("features."): weight for name, weight in load_file(squeezenet).items()}
-    state = metric.net.state_dict()
-    metric.net.load_state_dict({name: named[name.split(".", 1)[1]] for name in state})  # slice1.0.weight -> 0.weight
-    return lambda a, b: float(metric(a, b))
 
 
 def _spearman(pairs: list[tuple[float, float]]) -> float:
