@@ -27,8 +27,9 @@ def test_the_wheel_holds_code_weights_and_licence_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     rooms = {name.split("/")[1] for name in names if name.startswith("wplus/")}
-    assert rooms == {"alignment", "cli", "core", "editing", "inversion", "metrics", "models", "training"}
+    assert rooms == {"alignment", "cli", "core", "editing", "inversion", "metrics", "models", "studies", "training"}
     assert {f"wplus/models/weights/{name}" for name in (*(entry.file for entry in SHIPPED), "README.md")} <= names
+    assert "wplus/studies/report.html.jinja" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names if not name.startswith("wplus-")} == {"wplus"}
 
