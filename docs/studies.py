@@ -1,53 +1,89 @@
-"""Make studies.md from the results of `wplus study all`: python docs/studies.py FOLDER."""
+"""Make docs/studies.md of the studies in a folder: python docs/studies.py studies."""
 
 import json
-from collections.abc import Mapping
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
 
+from wplus.core.files import write_text
 from wplus.studies import STUDIES
+from wplus.studies.report import MARKS, cell
 from wplus.studies.study import CONFIDENCE
 
-VERDICTS = {True: "yes", False: "**no**", None: "cannot tell"}
-INTRO = """# What the studies say
+HEAD = """
+The experiments of Image2StyleGAN and its neighbours, run again by `wplus study all`. This page is made of its results
+by `python docs/studies.py`; the reports themselves show the pictures, too.
 
-Made by `python docs/studies.py`, from `wplus study all`. The papers worked with StyleGAN at 1024 px, trained on FFHQ
-for weeks; this is a small model at 64 px, and few photographs. An order may carry over, a number does not. An
-expectation that fails is a result, and stands here as one.
+The papers used StyleGAN1 with faces of 1024 pixels, VGG16, 5000 steps at a rate of 0.01, and five pictures of a class.
+Here it is {generator}: a small StyleGAN2 of 64 pixels, guided by {perceptual network}, {settings}. The photographs:
+{photographs}. A model of 64 pixels is not FFHQ at 1024: the order of things can be expected to come back, no single
+number can. Where the order does not come back, that is a result, and what we know of the reason stands beside it.
+
+How sure we are of what a paper found: {confidence}.
+
+Of {count} findings {agree} agree, {differ} differ, and {open} cannot be told from these pictures.
 """
+
+WHY: dict[tuple[str, str], str] = {}
+"""Study, and words of a paper's finding -> why ours differs, as far as we know."""
 
 
 @click.command(help=__doc__)
 @click.argument("folder", type=click.Path(path_type=Path))
 def main(folder: Path) -> None:
-    """Write the tables of every study that has finished."""
-    results = {entry.name: folder / entry.name / "result.json" for entry in STUDIES}
-    read = {name: json.loads(path.read_text()) for name, path in results.items() if path.exists()}
-    about = next(iter(read.values()))["about"]
-    parts = [INTRO, "\n".join(f"- {name}: {value}" for name, value in about.items())]
-    parts += [_section(name, result) for name, result in read.items()]
-    (Path(__file__).parent / "studies.md").write_text("\n".join(parts))
+    """Write the findings and the tables of all studies that have been run."""
+    paths = {entry: folder / entry.name / "result.json" for entry in STUDIES}
+    results = {entry: json.loads(path.read_text("utf-8")) for entry, path in paths.items() if path.exists()}
+    about = next(iter(results.values()))["about"]
+    parts = ["# Studies: what the papers found, and what is found here\n", _head(about, list(results.values()))]
+    parts += [_study(entry.name, entry.question, result) for entry, result in results.items()]
+    parts.append("## Settings and versions\n\n" + "\n".join(f"- {name}: {value}" for name, value in about.items()))
+    write_text(Path(__file__).parent / "studies.md", "\n".join(parts) + "\n")
 
 
-def _section(name: str, result: Mapping[str, Any]) -> str:
-    """A study: its findings beside the paper's, then its tables."""
-    lines = [f"\n## {name}: {result['question']}", "", f"{result['source']}.", ""]
-    columns = ("the paper", "how sure we are of that", "here", "agrees", "why not, or what limits it")
-    lines += [_line(*columns), "|---" * len(columns) + "|"]
-    for finding in result["findings"]:
-        sure = CONFIDENCE[finding["confidence"]]
-        lines.append(_line(finding["paper"], sure, finding["ours"], VERDICTS[finding["holds"]], finding["remark"]))
+def _head(about: dict[str, str], results: list[dict[str, Any]]) -> str:
+    found = [finding["holds"] for result in results for finding in result["findings"]]
+    counts = {"count": len(found), "agree": found.count(True), "differ": found.count(False), "open": found.count(None)}
+    confidence = ", ".join(f"[{tag}] {words}" for tag, words in CONFIDENCE.items())
+    settings = ", ".join(about["settings"].split(", ")[:3])
+    text = HEAD.format_map({**about, **counts, "settings": settings, "confidence": confidence})
+    return "\n\n".join(textwrap.fill(part, 120) for part in text.strip().split("\n\n")) + "\n"
+
+
+def _study(name: str, question: str, result: dict[str, Any]) -> str:
+    """Findings, then tables."""
+    lines = [f"## {name}: {question}", "", f"*{result['source']}*", ""]
+    lines += _table(
+        ["the papers found", "so here", "found here", "", "why, or what limits it"],
+        [
+            [
+                f"{finding['paper']} [{finding['confidence']}]",
+                finding["expected"],
+                finding["ours"],
+                f"**{MARKS[finding['holds']][0]}**",
+                " ".join(text for text in (finding["remark"], _why(name, finding)) if text),
+            ]
+            for finding in result["findings"]
+        ],
+    )
     for table in result["tables"]:
-        lines += ["", f"{table['title']}.", "", _line(*table["columns"]), "|---" * len(table["columns"]) + "|"]
-        lines += [_line(*row) for row in table["rows"]]
+        lines += ["", f"**{table['title']}**", "", *_table(table["columns"], table["rows"])]
         lines += ["", table["note"]] if table["note"] else []
-    return "\n".join([*lines, ""])
+    return "\n".join(lines) + "\n"
 
 
-def _line(*cells: object) -> str:
-    return "| " + " | ".join(str("" if cell is None else cell).replace("|", "/") for cell in cells) + " |"
+def _why(name: str, finding: dict[str, Any]) -> str:
+    """What we know of the reason, where ours differs."""
+    if finding["holds"] is not False:
+        return ""
+    return " ".join(text for (study, words), text in WHY.items() if study == name and words in finding["paper"])
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> list[str]:
+    lines = [columns, ["---"] * len(columns), *([cell(value) for value in row] for row in rows)]
+    return ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines]
 
 
 if __name__ == "__main__":

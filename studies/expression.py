@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 
 from wplus.core.latent import Latent
-from wplus.core.shapes import Images, Ws
+from wplus.core.shapes import Images
 from wplus.editing import transfer_expression
-from wplus.metrics import SAME_PERSON, eye_opening, mouth_opening, mouth_width
+from wplus.metrics import SAME_PERSON
 from wplus.studies.bench import Bench
-from wplus.studies.faces import Landmarks, apart, as_face, descriptors, landmarks
-from wplus.studies.pairs import Cast, cast
+from wplus.studies.faces import apart, descriptors, landmarks, movement, openings_changed, shape
+from wplus.studies.pairs import cast
 from wplus.studies.plots import COLOURS, legend, panels
 from wplus.studies.rows import distinct, interval, mean, numbers, where
-from wplus.studies.sources import MADE_UP, MEAN, NEUTRAL, Source, Stage, stage_of
+from wplus.studies.sources import MADE_UP, MEAN, NEUTRAL, Stage, others, stage_of
 from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table, Value
 
 SOURCE = "Image2StyleGAN (Abdal et al. 2019, arXiv 1904.03189), section 5.3 and its figure of expression transfer"
@@ -40,17 +40,6 @@ SHARES = {"weakest quarter": 0.25, "weaker half": 0.5}
 THRESHOLDS = (NONE, PAPER, *SHARES)
 """Below which rows of the difference are set to zero: none, one of the paper's, or so many of them."""
 
-_PARTS = tuple(
-    (slice(*part), slice(*about))
-    for part, about in (
-        ((48, 68), (48, 68)),  # mouth
-        ((36, 42), (36, 42)),  # eyes
-        ((42, 48), (42, 48)),
-        ((17, 22), (36, 42)),  # brows
-        ((22, 27), (42, 48)),
-    )
-)
-
 
 def measure(bench: Bench) -> Measured:
     """Transfer every source's expression to somebody else, at every strength and threshold."""
@@ -62,12 +51,12 @@ def measure(bench: Bench) -> Measured:
     sheets = [_pictures(bench, stage)]
     for place, source in enumerate(stage.sources):
         change = shape(ways[[source.expressive]]) - shape(ways[[source.neutral]])
-        moves = _openings(ways[source.expressive], ways[source.neutral])
+        moves = openings_changed(ways[source.expressive], ways[source.neutral])
         own_rows.append({"person": source.person, "expression": source.expression, **moves})
         new = all(source.person != before.person for before in stage.sources[:place])
-        for number, target in enumerate(_targets(own, source, most=1 if bench.quick else 2)):
+        for number, target in enumerate(others(own, source)[: 1 if bench.quick else 2]):
             for start, codes in stage.expressive.items():
-                three = (own.ws[target : target + 1], stage.neutral[place : place + 1], codes[place : place + 1])
+                three = Latent(own.ws)[target], Latent(stage.neutral)[place], Latent(codes)[place]
                 grid, found = _grid(bench, three, change)
                 about = {"person": source.person, "expression": source.expression}
                 about |= {"target": own.photos[target].name, "start": start}
@@ -78,32 +67,9 @@ def measure(bench: Bench) -> Measured:
     return Measured({"images": rows, "sources": own_rows}, tuple(sheets))
 
 
-def _targets(own: Cast, source: Source, *, most: int) -> list[int]:
-    """Faces of others, first those that are nobody's expression."""
-    plain = [index for index in own.faces if "_" not in own.photos[index].name or "neutral" in own.photos[index].name]
-    others = [index for index in (*plain, *own.faces) if not own.photos[index].name.startswith(source.person)]
-    return list(dict.fromkeys(others))[:most]
-
-
-def shape(points: Landmarks) -> Tensor:
-    """Mouth and eyes about their own middles, brows about the eyes', in distances of the outer corners of the eyes.
-
-    Shape (batch, 42, 2). Where on the face they lie is left out: that is who it is, and how the head is turned.
-    """
-    flat = torch.view_as_complex(points.contiguous())
-    flat = flat / (flat[:, 45:46] - flat[:, 36:37])
-    parts = [flat[:, part] - flat[:, about].mean(dim=1, keepdim=True) for part, about in _PARTS]
-    return torch.view_as_real(torch.cat(parts, dim=1))
-
-
-def movement(change: Tensor, of: Tensor) -> Tensor:
-    """How far changes (batch, points, 2) go along another: 1 is as far, 0 not at all or elsewhere; (batch,)."""
-    return (change * of).sum(dim=(1, 2)) / of.square().sum(dim=(1, 2))
-
-
-def _grid(bench: Bench, three: tuple[Ws, Ws, Ws], change: Tensor) -> tuple[Images, list[Row]]:
+def _grid(bench: Bench, three: tuple[Latent, Latent, Latent], change: Tensor) -> tuple[Images, list[Row]]:
     """The target, then every threshold's strengths; and what became of its face and identity."""
-    target, neutral, expressive = (Latent(ws) for ws in three)
+    target, neutral, expressive = three
     radius = bench.generator.w_radius
     norms = (expressive.ws - neutral.ws).norm(dim=2)
     limits = {NONE: 0.0, PAPER: PAPERS_NORM * radius}
@@ -128,34 +94,26 @@ def _grid(bench: Bench, three: tuple[Ws, Ws, Ws], change: Tensor) -> tuple[Image
                 "norm": limits[threshold] / radius,
                 "rows kept": float((norms >= limits[threshold]).double().mean()),
                 **{name: None if bool(value.isnan()) else float(value) for name, value in known.items()},
-                **_openings(points[index], points[0]),
+                **openings_changed(points[index], points[0]),
             }
         )
     return pictures, rows
 
 
-def _openings(after: Tensor, before: Tensor) -> dict[str, float | None]:
-    """How mouth and eyes changed, in the units of `metrics/expression.py`."""
-    measures = {"mouth width": mouth_width, "mouth opening": mouth_opening, "eye opening": eye_opening}
-    if bool((after + before).isnan().any()):
-        return dict.fromkeys(measures)
-    return {name: measure(as_face(after)) - measure(as_face(before)) for name, measure in measures.items()}
-
-
 def _pictures(bench: Bench, stage: Stage) -> Sheet:
     """Sources as they are and as they were embedded."""
-    embedded = {"neutral, embedded": stage.neutral, **{f"embedded {name}": ws for name, ws in stage.expressive.items()}}
-    layers = [
-        stage.pictures[[source.neutral for source in stage.sources]],
-        stage.pictures[[source.expressive for source in stage.sources]],
-        *map(bench.render, embedded.values()),
-    ]
+    layers = {
+        "neutral": stage.pictures[[source.neutral for source in stage.sources]],
+        "expressive": stage.pictures[[source.expressive for source in stage.sources]],
+        "neutral, embedded": bench.render(stage.neutral),
+        **{f"embedded {name}": bench.render(ws) for name, ws in stage.expressive.items()},
+    }
     return Sheet(
         "sources",
         "Sources: neutral and expressive, and what W+ makes of them.",
-        tuple(tuple(pictures) for pictures in layers),
+        tuple(zip(*layers.values(), strict=True)),
+        tuple(layers),
         tuple(f"{source.person}, {source.expression}" for source in stage.sources),
-        ("neutral", "expressive", *embedded),
     )
 
 
@@ -268,7 +226,7 @@ def _transfers(rows: Sequence[Row]) -> Finding:
 
 
 def _intensity(rows: Sequence[Row]) -> Finding:
-    plain = where(rows, threshold=PAPER)
+    plain = where(rows, threshold=PAPER, start=MEAN)
     means = [mean(where(plain, strength=strength), "moved") for strength in STRENGTHS]
     return Finding(
         "Lambda is the intensity of the expression.",

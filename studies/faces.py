@@ -11,6 +11,7 @@ from wplus.alignment import Face, as_crop, chip_quad
 from wplus.alignment.landmarks import dlib_landmarks
 from wplus.core.shapes import Descriptors, Images, Losses
 from wplus.inversion.identity import SEEN_SIZE, chips
+from wplus.metrics import eye_opening, mouth_opening, mouth_width
 from wplus.metrics.identity import enlarged
 from wplus.models import IdentityNetwork, load_identity
 from wplus.studies.bench import Bench
@@ -21,6 +22,17 @@ Landmarks = Float[Tensor, "batch 68 2"]
 
 TRUNCATION = 0.7
 """Of made-up faces that stand in for photographs: psi, at which nearly all are faces."""
+
+_PARTS = tuple(
+    (slice(*part), slice(*about))
+    for part, about in (
+        ((48, 68), (48, 68)),  # mouth
+        ((36, 42), (36, 42)),  # eyes
+        ((42, 48), (42, 48)),
+        ((17, 22), (36, 42)),  # brows
+        ((22, 27), (42, 48)),
+    )
+)
 
 _TOGETHER = 32  # pictures that are looked at before what was found is kept
 
@@ -65,6 +77,30 @@ def as_face(points: Tensor, *, size: int = 1) -> Face:
 def apart(a: Descriptors, b: Descriptors) -> Losses:
     """Euclidean distance of descriptors, one number a pair; NaN where either shows no face."""
     return (a - b).norm(dim=1)
+
+
+def shape(points: Landmarks) -> Tensor:
+    """Mouth and eyes about their own middles, brows about the eyes', in distances of the outer corners of the eyes.
+
+    Shape (batch, 42, 2). Where on the face they lie is left out: that is who it is, and how the head is turned.
+    """
+    flat = torch.view_as_complex(points.contiguous())
+    flat = flat / (flat[:, 45:46] - flat[:, 36:37])
+    parts = [flat[:, part] - flat[:, about].mean(dim=1, keepdim=True) for part, about in _PARTS]
+    return torch.view_as_real(torch.cat(parts, dim=1))
+
+
+def movement(change: Tensor, of: Tensor) -> Tensor:
+    """How far changes (batch, points, 2) go along another: 1 is as far, 0 not at all or elsewhere; (batch,)."""
+    return (change * of).sum(dim=(1, 2)) / of.square().sum(dim=(1, 2))
+
+
+def openings_changed(after: Tensor, before: Tensor) -> dict[str, float | None]:
+    """How mouth and eyes changed, in the units of `metrics/expression.py`."""
+    measures = {"mouth width": mouth_width, "mouth opening": mouth_opening, "eye opening": eye_opening}
+    if bool((after + before).isnan().any()):
+        return dict.fromkeys(measures)
+    return {name: measure(as_face(after)) - measure(as_face(before)) for name, measure in measures.items()}
 
 
 def made_up(bench: Bench, count: int, *, psi: float = TRUNCATION) -> tuple[Photo, ...]:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 
 from wplus.core.errors import FaceError
+from wplus.core.latent import Latent
 from wplus.core.shapes import Features, Images, Ws
 from wplus.metrics import (
     find_features,
@@ -30,11 +31,10 @@ from wplus.metrics import (
     mse,
     pn_norm,
 )
-from wplus.metrics.path import EPSILON
 from wplus.models.pn import PNSpace, fit_pn
 from wplus.studies.bench import Bench, stacked
-from wplus.studies.faces import landmarks, made_up, seen
-from wplus.studies.likeness import feature_distance
+from wplus.studies.faces import made_up
+from wplus.studies.paths import draws, walk
 from wplus.studies.plots import bars, legend, panels
 from wplus.studies.prior import Likely, stopped
 from wplus.studies.rows import distinct, interval, mean, numbers, where
@@ -54,6 +54,9 @@ FEATURES = "vgg-slim"
 PEOPLE = 8
 """Pictures of a set, at most; one batch."""
 
+FEW, MANY = 32, 200
+"""Places on paths, in a quick study and otherwise."""
+
 COLUMNS = 9  # of the sheet of paths
 
 
@@ -67,19 +70,11 @@ class Group(NamedTuple):
     ws: Ws
 
 
-class Draws(NamedTuple):
-    """Random places on random paths: the numbers of both ends, and the weight of the second."""
-
-    first: list[int]
-    second: list[int]
-    weights: list[float]
-
-
 def measure(bench: Bench) -> Measured:
     """Walk on all paths."""
     space = fit_pn(bench.generator)
     groups = _groups(bench, space)
-    count = 32 if bench.quick else 200
+    count = FEW if bench.quick else MANY
     extract = find_features(FEATURES).load(None)
     others = torch.cat([bench.generator.sample(1000 + seed).ws for seed in range(count)])
     reference = _features(bench, bench.render(others), extract)
@@ -90,7 +85,7 @@ def measure(bench: Bench) -> Measured:
         about = {"pictures": group.pictures, "codes": group.codes}
         images += _images(bench, space, group, about)
         drawn = draws(len(group.ws), count, seed=bench.settings.seed)
-        here, rows = _walk(bench, group, drawn)
+        here, rows = walk(bench, Latent(group.ws), drawn)
         paths += [{**about, "path": number, **row} for number, row in enumerate(rows)]
         found = _features(bench, here, extract)
         frechet = frechet_distance(moments(found), moments(reference))
@@ -121,35 +116,6 @@ def _groups(bench: Bench, space: PNSpace) -> list[Group]:
         for codes, ws in ((WHOLE, whole), (STOPPED, early), (LIKELY, likely)):
             groups.append(Group(pictures, codes, people_of, wanted, ws))
     return groups
-
-
-def draws(people: int, count: int, *, seed: int) -> Draws:
-    """`count` paths between two different ones of `people` codes, and a place on each; the same for a seed."""
-    draw = torch.Generator().manual_seed(seed)
-    first = torch.randint(people, (count,), generator=draw)
-    second = (first + torch.randint(1, people, (count,), generator=draw)) % people
-    return Draws(first.tolist(), second.tolist(), torch.rand(count, generator=draw).tolist())
-
-
-def _walk(bench: Bench, group: Group, drawn: Draws) -> tuple[Images, list[Row]]:
-    """Pictures at the drawn places, and how fast they change there."""
-    a, b = group.ws[drawn.first], group.ws[drawn.second]
-    weights = torch.tensor(drawn.weights)[:, None, None]
-    here, there = (bench.render(a.lerp(b, weights + step)) for step in (0.0, EPSILON))
-    ends = bench.render(group.ws)
-    between = feature_distance(bench, ends[drawn.first], ends[drawn.second])
-    speed = feature_distance(bench, here, there) / EPSILON**2
-    found = seen(landmarks(bench, here))
-    return here, [
-        {
-            "weight": weight,
-            "path length": float(speed[index]),
-            "between the ends": float(between[index]),
-            "relative": float(speed[index] / between[index]),
-            "face found": found[index],
-        }
-        for index, weight in enumerate(drawn.weights)
-    ]
 
 
 def _images(bench: Bench, space: PNSpace, group: Group, about: dict[str, str]) -> list[Row]:

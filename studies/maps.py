@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from wplus.core.images import from_bytes, resized, to_bytes
-from wplus.core.shapes import Features, Picture
+from wplus.core.shapes import Features, OtherFeatures, Picture
 from wplus.studies.photos import Photo
 from wplus.studies.plots import COLOURS
 
@@ -27,7 +27,7 @@ def principal(offsets: Features) -> Tensor:
     return (axes[:2] * torch.where(signs == 0, 1.0, signs)[:, None]).float()
 
 
-def drawn_map(photos: Sequence[Photo], places: Features, dots: Features) -> Picture:
+def drawn_map(photos: Sequence[Photo], places: Features, dots: OtherFeatures) -> Picture:
     """The map.
 
     Args:

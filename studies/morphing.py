@@ -164,7 +164,7 @@ def _faces(between: Sequence[Row]) -> Finding:
         "a face is found in nine of ten pictures on the way",
         f"in {found} of {len(rows)}",
         found >= 0.9 * len(rows) if rows else None,
-        "Its detector finds a face, which need not be a pretty one."
+        "dlib finds a face, which need not be a pretty one."
         + (
             " One end or both are made-up faces."
             if any("made up" in str(row["second picture"]) for row in rows)
@@ -195,13 +195,13 @@ def _others(rows: Sequence[Row]) -> Finding:
 
 
 def _layout(halves: Sequence[Row]) -> Finding:
-    early, full = (where(halves, kept=name, face=False) for name in (EARLY, FULL))
-    found = [sum(bool(row["face found"]) for row in part) for part in (early, full)]
+    early, full, late = (where(halves, kept=name, face=False) for name in (EARLY, FULL, LATE))
+    found = [sum(bool(row["face found"]) for row in part) for part in (early, full, late)]
     return Finding(
         "Early layers build the layout of a face whatever is embedded; later layers paint over it.",
         "M-hi",
         "faces are found in most embeddings of other things once their later rows are the mean code's",
-        f"in {found[0]} of {len(early)}; in {found[1]} of them with all rows",
+        f"in {found[0]} of {len(early)}; in {found[1]} with all rows, in {found[2]} with the early ones replaced",
         found[0] > len(early) / 2 if early else None,
-        "The later rows are then those of a face: that one is found says that the early ones do not prevent it.",
+        "Half a mean code is half a face: that one is found says that the embedding's other half does not prevent it.",
     )

@@ -18,8 +18,8 @@ from wplus.studies.photos import Photo
 MEAN, NEUTRAL = "from the mean", "from the neutral codes"
 """Where the descent to the expressive picture begins."""
 
-MADE_UP = "a smile"
-"""The expression of a source that the generator made up."""
+INVENTED, MADE_UP = "made up", "a smile"
+"""Person and expression of a source that the generator made up."""
 
 SAMPLES = 96
 """Made-up faces among which wide open mouths are looked for."""
@@ -61,6 +61,19 @@ def sources(photos: Sequence[Photo], *, most: int) -> tuple[Source, ...]:
     return tuple(found[:: max(1, -(-len(found) // most))])
 
 
+def others(own: Cast, source: Source) -> list[int]:
+    """Faces that are not the source's, by number."""
+    if source.person == INVENTED:
+        return list(own.faces)
+    neutral = own.photos[source.neutral]
+    before = neutral.name.lower().partition("neutral")[0]
+    return [
+        index
+        for index in own.faces
+        if own.photos[index].kind != neutral.kind or not own.photos[index].name.lower().startswith(before)
+    ]
+
+
 def stage_of(bench: Bench, own: Cast) -> Stage:
     """Sources among the photographs, else a made-up one; the second picture is also embedded from the first's codes."""
     found = sources(own.photos, most=2 if bench.quick else 6)
@@ -68,7 +81,7 @@ def stage_of(bench: Bench, own: Cast) -> Stage:
         pictures, codes = torch.stack([photo.crop.picture for photo in own.photos]), own.ws
     else:
         pictures = bench.render(_mouths(bench))
-        found, codes = (Source("made up", MADE_UP, 0, 1),), bench.embed(pictures).ws
+        found, codes = (Source(INVENTED, MADE_UP, 0, 1),), bench.embed(pictures).ws
     before, after = [source.neutral for source in found], [source.expressive for source in found]
     again = bench.embed(pictures[after], start=Given(Latent(codes[before]))).ws
     return Stage(found, pictures, codes[before], {MEAN: codes[after], NEUTRAL: again})

@@ -15,14 +15,15 @@ from wplus.models import load_perceptual
 from wplus.models.pn import fit_pn
 from wplus.studies import crossover, effects, expression, interpolation, morphing, structure
 from wplus.studies.bench import Bench, stacked
-from wplus.studies.faces import apart, descriptors, landmarks, made_up, seen
+from wplus.studies.faces import apart, descriptors, landmarks, made_up, movement, seen, shape
 from wplus.studies.likeness import colour_distance, edge_distance, feature_distance
 from wplus.studies.maps import drawn_map, principal
 from wplus.studies.pairs import BETWEEN, FACES, MIXED, WITHIN, cast, pairs
+from wplus.studies.paths import draws
 from wplus.studies.photos import Photo
 from wplus.studies.prior import Likely, stopped
 from wplus.studies.run import run_study, study_named
-from wplus.studies.sources import MADE_UP, MEAN, NEUTRAL, sources
+from wplus.studies.sources import INVENTED, MADE_UP, MEAN, NEUTRAL, Source, others, sources
 from wplus.studies.store import Store
 from wplus.studies.study import Study
 
@@ -34,13 +35,14 @@ def photo_of(picture, name, kind, *, face):
 
 
 @pytest.fixture
-def toy(mini, tmp_path):
+def toy(mini, tmp_path, monkeypatch):
     """A bench with two faces and three other pictures of 16 px, whose embeddings take two steps."""
     kinds = (("faces", "a_neutral"), ("faces", "a_smiling"), ("cats", "b"), ("cats", "c"), ("<b>&", "d"))
     photos = tuple(
         photo_of(mini(mini.sample(seed))[0].clamp(-1, 1), name, kind, face=kind == "faces")
         for seed, (kind, name) in enumerate(kinds)
     )
+    monkeypatch.setattr(interpolation, "FEW", 4)
     return Bench(mini, load_perceptual("vgg-slim"), photos, Store(tmp_path / "work"), Settings(steps=2), quick=True)
 
 
@@ -152,20 +154,32 @@ def test_persons_with_expressions_are_found_by_name(toy):
     assert sources([replace(photo, face=False) for photo in folder], most=5) == ()
 
 
+def test_an_expression_goes_to_somebody_else(toy):
+    own = cast(toy)
+    names = ["anna_neutral", "anna_smiling", "bob_neutral", "bob_smiling", "carl"]
+    photos = tuple(replace(toy.photos[0], name=name) for name in names)
+    crowd = own._replace(photos=photos, faces=(0, 1, 2, 3, 4))
+    (anna, _) = sources(photos, most=5)
+    assert others(crowd, anna) == [2, 3, 4]
+    folder = tuple(replace(toy.photos[0], name=name, kind=kind) for kind in "ab" for name in ("neutral", "smiling"))
+    assert others(own._replace(photos=folder, faces=(0, 1, 2, 3)), sources(folder, most=5)[0]) == [2, 3]
+    assert others(crowd, Source(INVENTED, MADE_UP, 0, 1)) == [0, 1, 2, 3, 4]
+
+
 def test_a_face_moves_as_far_as_its_source_wherever_it_is_and_however_large():
     draw = torch.Generator().manual_seed(0)
     before = torch.rand(1, 68, 2, generator=draw)
     after = before.clone()
     after[:, 48:] += 0.1 * torch.rand(1, 20, 2, generator=draw)
-    change = expression.shape(after) - expression.shape(before)
+    change = shape(after) - shape(before)
     assert change.shape == (1, 42, 2)
-    assert expression.movement(change, change).item() == pytest.approx(1)
+    assert movement(change, change).item() == pytest.approx(1)
     turned = torch.tensor([[0.0, 2.0], [-2.0, 0.0]])
-    elsewhere = expression.shape(after @ turned + 3) - expression.shape(before @ turned + 3)
-    assert expression.movement(elsewhere, change).item() == pytest.approx(1, rel=1e-4)
+    elsewhere = shape(after @ turned + 3) - shape(before @ turned + 3)
+    assert movement(elsewhere, change).item() == pytest.approx(1, rel=1e-4)
     jaw = before.clone()
     jaw[:, :17] += 0.5
-    assert expression.movement(expression.shape(jaw) - expression.shape(before), change).item() == 0
+    assert movement(shape(jaw) - shape(before), change).item() == 0
 
 
 def test_codes_of_p_n_stay_as_likely_as_they_may_be(mini):
@@ -195,10 +209,10 @@ def test_a_stopped_descent_has_the_loss_it_was_stopped_at(toy):
 
 
 def test_paths_are_drawn_between_two_different_pictures():
-    drawn = interpolation.draws(3, 200, seed=1)
+    drawn = draws(3, 200, seed=1)
     assert all(a != b for a, b in zip(drawn.first, drawn.second, strict=True))
     assert set(drawn.first) == set(drawn.second) == {0, 1, 2}
-    assert drawn == interpolation.draws(3, 200, seed=1)
+    assert drawn == draws(3, 200, seed=1)
     assert all(0 <= weight <= 1 for weight in drawn.weights)
 
 
