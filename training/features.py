@@ -14,6 +14,9 @@ from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import Faces
 from wplus.training.networks import Discriminator
 
+PLACES = 16
+"""Pictures that tell where faces lie."""
+
 SIZE = 96
 """Side in pixels at which the frozen network sees pictures."""
 
@@ -62,7 +65,7 @@ class FrozenIdentity:
     def __init__(self, network: IdentityNetwork, faces: Faces) -> None:
         self._network = network
         places = []
-        for picture in faces.batch(torch.linspace(0, len(faces) - 1, 64).long()):
+        for picture in faces.batch(torch.linspace(0, len(faces) - 1, PLACES).long()):
             with suppress(FaceError):
                 places.append(face_place(picture))
         if not places:
