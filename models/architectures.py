@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wplus.core.shapes import Z
+from wplus.models.blank import blank
 from wplus.models.network import Config, Labels, Network
 from wplus.models.stylegan1 import StyleGAN1, StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -48,7 +49,7 @@ def build(config: Config, weights: Mapping[str, Tensor]) -> Network:
         if getattr(config, name, 0) > most:
             raise ValueError(f"{name} is {getattr(config, name)}, expected at most {most}")
     module = next(module for sizes, module in ARCHITECTURES.values() if isinstance(config, sizes))
-    with torch.device("meta"):
+    with blank():
         network = module(config)
     centred = "mapping.w_avg" in weights
     known = weights if centred else {**weights, "mapping.w_avg": torch.zeros(network.mapping.w_avg.shape)}

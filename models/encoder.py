@@ -15,6 +15,7 @@ from torch.nn import functional
 from wplus.core.errors import WeightsError
 from wplus.core.shapes import Images, Offsets, W, Ws
 from wplus.core.tensorfile import fingerprint, read_tensors, write_tensors
+from wplus.models.blank import blank
 from wplus.models.vgg import reduce
 
 WIDTHS = (16, 32, 48, 96, 192, 256)
@@ -112,7 +113,7 @@ def read_encoder(path: str | Path) -> EncoderNetwork:
     if header.get("kind") != "encoder":
         raise WeightsError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected an encoder")
     try:
-        with torch.device("meta"):
+        with blank():
             network = EncoderNetwork(EncoderConfig(**header["config"]), generator=str(header["generator"]))
         weights = {name: tensor.float() for name, tensor in tensors.items()}
         network.load_state_dict(weights, strict=True, assign=True)

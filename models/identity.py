@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from wplus.core.errors import WeightsError
 from wplus.core.shapes import Chips, Descriptors
+from wplus.models.blank import blank
 from wplus.models.dlibfile import DlibFile
 
 CHIP = 150
@@ -80,7 +81,7 @@ def load_identity(path: str | Path | None = None) -> IdentityNetwork:
     Raises:
         WeightsError: no such file, or it holds another network, is damaged or goes on after its end.
     """
-    with torch.device("meta"):
+    with blank():
         network = IdentityNetwork()
     with DlibFile(
         Path(path) if path is not None else identity_file(), expected="dlib's face recognition network"

@@ -40,7 +40,7 @@ class Linear(nn.Module):
         super().__init__()
         self.rate = rate
         self.gain = gain
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).normal_(std=1 / rate))
         self.bias = nn.Parameter(torch.full((outputs,), bias))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,11 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import VGG16_Weights
 
 from wplus.core.errors import WeightsError
 from wplus.core.shapes import Images, ResizedImages
 from wplus.core.tensorfile import read_tensors
+from wplus.models.blank import blank
 from wplus.models.download import sha256_of
 
 IMAGE2STYLEGAN_TAPS = ("conv1_1", "conv1_2", "conv3_2", "conv4_2")
@@ -123,6 +123,8 @@ def load_vgg16() -> VGG:
     Raises:
         WeightsError: not in the cache and not to be downloaded; the message says where to put the file.
     """
+    from torchvision.models import VGG16_Weights  # here, for it takes a second, and the network that ships needs none
+
     weights = VGG16_Weights.IMAGENET1K_V1
     file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[1]
     start = file.stem.rsplit("-", 1)[1]  # torchvision's names carry the first digits of the sum
@@ -154,7 +156,8 @@ def load_vgg_file(path: str | Path) -> VGG:
     if header.get("kind") != "perceptual":
         raise WeightsError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a perceptual network")
     try:
-        network = VGG(VGGConfig.from_json(header["config"]), name=str(header["name"]))
+        with blank("cpu"):
+            network = VGG(VGGConfig.from_json(header["config"]), name=str(header["name"]))
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -165,7 +168,8 @@ def load_vgg_file(path: str | Path) -> VGG:
 def _from_torchvision(state: Mapping[str, Tensor], *, name: str) -> VGG:
     """Build the trunk that the given torchvision keys reach to."""
     layers = tuple(layer for layer, index in TORCHVISION_INDEX.items() if f"features.{index}.weight" in state)
-    network = VGG(VGGConfig(layers=layers), name=name)
+    with blank("cpu"):
+        network = VGG(VGGConfig(layers=layers), name=name)
     renamed = {
         f"convs.{layer}.{part}": state[f"features.{TORCHVISION_INDEX[layer]}.{part}"].float()
         for layer in layers

@@ -1,5 +1,8 @@
 """The frozen generator, its file, and the catalogue."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -131,3 +134,17 @@ def test_somebody_elses_safetensors_are_no_generator(tmp_path):
         load_generator(tmp_path / "a.safetensors")
     with pytest.raises(GeneratorError, match="no generator and no file is named"):
         load_generator(tmp_path)
+
+
+def test_opening_what_ships_draws_no_numbers_and_loads_no_compiler():
+    lines = (
+        "import sys, torch",
+        "from wplus.models import fast, load_encoder, load_generator, load_perceptual",
+        "state = torch.random.get_rng_state()",
+        "generator = fast(load_generator('faces-64'))",
+        "load_encoder(generator), fast(load_perceptual('vgg-slim'))",
+        "assert 'torch._dynamo' not in sys.modules",
+        "assert torch.equal(state, torch.random.get_rng_state())",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
 from wplus.core.foreign import Thing
+from wplus.models.blank import blank
 from wplus.models.checkpoints.pickled import Attributes, dense, module
 from wplus.models.checkpoints.tables import Weights
 from wplus.models.stylegan3 import StyleGAN3Config, SynthesisLayer
@@ -54,7 +54,7 @@ def _layer(config: StyleGAN3Config, state: Weights, own_name: str, index: int) -
     name, colours = f"synthesis.{own_name}", index == config.num_layers
     source, target = config.stages[max(index - 1, 0)], config.stages[index]
     critical = index >= config.num_layers - config.num_critical
-    with torch.device("meta"):
+    with blank():
         layer = SynthesisLayer(index, config)  # for how it resamples and pads
     filters = {key: state.get(f"{name}.{key}") for key in ("up_filter", "down_filter")}
     taps = [1 if item is None else item.shape[0] for item in filters.values()]
