@@ -2,6 +2,7 @@
 
 from wplus.models.catalogue import load_encoder, load_generator, load_perceptual
 from wplus.models.encoder import EncoderNetwork, read_encoder
+from wplus.models.fast import Compute, Machine, compute_for, fast, mean_square
 from wplus.models.generator import Card, Generator
 from wplus.models.identity import IdentityNetwork, load_identity
 from wplus.models.network import Network
@@ -15,9 +16,11 @@ __all__ = [
     "IMAGE2STYLEGAN_TAPS",
     "VGG",
     "Card",
+    "Compute",
     "EncoderNetwork",
     "Generator",
     "IdentityNetwork",
+    "Machine",
     "Network",
     "StyleGAN1",
     "StyleGAN1Config",
@@ -28,9 +31,12 @@ __all__ = [
     "StyleMapEncoder",
     "StyleMapGAN",
     "StyleMapGANConfig",
+    "compute_for",
+    "fast",
     "load_encoder",
     "load_generator",
     "load_identity",
     "load_perceptual",
+    "mean_square",
     "read_encoder",
 ]

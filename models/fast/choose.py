@@ -1,0 +1,134 @@
+"""What the machine offers, and which way through the networks it makes the fastest."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from wplus.models.fast.synthesis import by_hand
+from wplus.models.generator import Generator
+from wplus.models.stylegan2 import StyleGAN2, Synthesis
+from wplus.models.vgg import VGG
+
+Path = Literal["reference", "fast", "bf16"]
+"""Plain autograd; by hand in fp32; by hand in bf16 (on a GPU: plain autograd with convolutions in bf16)."""
+
+Wanted = Path | Literal["auto"]
+"""A path, or the one that was measured to be fastest with the same results."""
+
+INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "bf16", "sve")
+"""Those that convolutions gain by."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to compute with.
+
+    Args:
+        cores: that this process may use.
+        threads: that torch uses.
+        instructions: of `INSTRUCTIONS` those that the processor has.
+        onednn: whether torch has oneDNN's convolutions with packed weights.
+        cuda: name of the first GPU, or None.
+        mps: whether there is Apple's GPU.
+    """
+
+    cores: int
+    threads: int
+    instructions: tuple[str, ...]
+    onednn: bool
+    cuda: str | None
+    mps: bool
+
+    @property
+    def bf16(self) -> bool:
+        """Whether the processor multiplies in bf16 by itself; without, bf16 is slower than fp32."""
+        return not {"avx512_bf16", "amx_bf16"}.isdisjoint(self.instructions)
+
+    @classmethod
+    def here(cls) -> "Machine":
+        """The one that runs."""
+        affinity = getattr(os, "sched_getaffinity", None)
+        capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torches do not tell
+        return cls(
+            cores=len(affinity(0)) if affinity else os.cpu_count() or 1,
+            threads=torch.get_num_threads(),
+            instructions=tuple(name for name in INSTRUCTIONS if capabilities.get(name)),
+            onednn=torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise"),
+            cuda=torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+            mps=torch.backends.mps.is_available(),
+        )
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A way through the networks, and why it was taken.
+
+    Args:
+        path: the way.
+        why: one line.
+    """
+
+    path: Path
+    why: str
+
+
+def compute_for(
+    network: Generator | VGG | None = None,
+    device: torch.device | str | None = None,
+    wanted: Wanted = "auto",
+    *,
+    machine: Machine | None = None,
+) -> Compute:
+    """The way to take: `wanted` where the machine and the network allow it, else the reference.
+
+    Args:
+        network: what is to be computed; None: any that can be computed by hand.
+        device: by default the network's own, or the CPU.
+        wanted: "auto" never costs accuracy: it takes fp32.
+        machine: by default this one.
+
+    Raises:
+        ValueError: no such path.
+    """
+    if wanted not in ("auto", "reference", "fast", "bf16"):
+        raise ValueError(f"there is no path {wanted!r}, expected auto, reference, fast or bf16")
+    machine = machine or Machine.here()
+    kind = torch.device(device or _device(network)).type
+    if wanted == "reference":
+        return Compute("reference", "asked for")
+    obstacle = _obstacle(network, kind, machine)
+    if kind == "cuda" and wanted == "bf16":
+        return Compute("bf16", "asked for; plain autograd with convolutions in bf16")
+    if obstacle:
+        return Compute("reference", obstacle)
+    if wanted == "bf16":
+        return Compute("bf16", "asked for" if machine.bf16 else "asked for, though the processor has no bf16: slow")
+    return Compute(
+        "fast", "asked for" if wanted == "fast" else "oneDNN with weights packed once; fp32, as the reference"
+    )
+
+
+def _device(network: Generator | VGG | None) -> torch.device:
+    """Where the weights lie."""
+    if isinstance(network, Generator):
+        return network.device
+    return torch.device("cpu") if network is None else network.mean.device
+
+
+def _obstacle(network: Generator | VGG | None, kind: str, machine: Machine) -> str | None:
+    """Why a network cannot be computed by hand, or None."""
+    if kind != "cpu":
+        return f"on {kind} autograd does as well"
+    if not machine.onednn:
+        return "this torch has no oneDNN"
+    if isinstance(network, VGG) or network is None:
+        return None
+    if not isinstance(network.network, StyleGAN2) or not isinstance(network.network.synthesis, Synthesis):
+        return f"{network.network.config.title} has no path by hand"
+    config = network.network.config
+    if not by_hand(config):
+        return f"{config.title} with a filter of {len(config.taps)} taps has no path by hand"
+    return None

@@ -1,0 +1,166 @@
+"""Convolutions whose weights never change, on maps whose channels lie last: packed once for oneDNN, then used often.
+
+Maps are (batch, height, width, channels) and contiguous: what torch calls channels_last, seen with its axes in order.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wplus.core.shapes import FeatureMaps
+from wplus.models.fast.winograd import Winograd, pays
+
+ONEDNN = torch.ops.mkldnn
+
+NONE, ONES, TWOS = [0, 0], [1, 1], [2, 2]
+"""Paddings, dilations and strides as oneDNN takes them."""
+
+
+class Convolution:
+    """A 3x3 or 1x1 convolution that keeps the size, and its gradient to the data.
+
+    Args:
+        weight: (outputs, inputs, k, k).
+        bias: (outputs,), or None.
+        dtype: of maps and weights.
+        winograd: whether fp32 maps may go through fewer products.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None = None, *, dtype: torch.dtype, winograd: bool = True
+    ) -> None:
+        self.bias = None if bias is None else bias.to(dtype)
+        self._dtype, self._weight = dtype, weight
+        self._winograd = winograd and dtype == torch.float32 and weight.shape[-1] == 3
+        self._packed: dict[tuple[str, torch.Size], Tensor] = {}
+        self._by_tiles: dict[str, Winograd] = {}
+
+    def forward(
+        self, x: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None, *, relu: bool = False
+    ) -> Tensor:
+        """(n, h, w, inputs) to (n, h, w, outputs).
+
+        Args:
+            x: maps.
+            into, out: what channels are multiplied by before and behind, (n, inputs) and (n, outputs), or None.
+            relu: whether negative sums become 0.
+        """
+        return self._run(x, "forward", lambda: self._weight, into, out, bias=self.bias, relu=relu)
+
+    def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        """The gradient to the data: the convolution with the weights turned by half a turn."""
+        return self._run(gradient, "backward", lambda: self._weight.flip(2, 3).transpose(0, 1), into, out)
+
+    def _run(
+        self,
+        x: Tensor,
+        way: str,
+        weight: Callable[[], Tensor],
+        into: Tensor | None,
+        out: Tensor | None,
+        *,
+        bias: Tensor | None = None,
+        relu: bool = False,
+    ) -> Tensor:
+        if self._winograd and pays(self._weight.numel() // 9, x.shape):
+            if way not in self._by_tiles:
+                self._by_tiles[way] = Winograd(weight(), tiles=x.shape[:3].numel() // 16)
+            y = self._by_tiles[way](x, into)
+            y = y if bias is None else y.add_(bias)
+            return scale_(y.relu_() if relu else y, out)
+        pads = [self._weight.shape[-1] // 2] * 2
+        if into is not None and out is not None and folds(x, self._weight):
+            kernel, into, out = folded(weight(), into, out, dtype=self._dtype), None, None
+        else:
+            kernel = self._pack(way, weight, x.shape, pads)
+        x = scaled(x, into).permute(0, 3, 1, 2)
+        y = ONEDNN._convolution_pointwise(x, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], "")
+        return scale_(y.permute(0, 2, 3, 1), out)
+
+    def _pack(self, way: str, weight: Callable[[], Tensor], shape: torch.Size, pads: list[int]) -> Tensor:
+        """Weights for maps of this height and width."""
+        count, height, width, inputs = shape
+        key = way, shape[1:]
+        if key not in self._packed:
+            size = [count, inputs, height, width]
+            plain = weight().to(self._dtype).contiguous()
+            self._packed[key] = ONEDNN._reorder_convolution_weight(plain, pads, ONES, ONES, 1, size)
+        return self._packed[key]
+
+
+class UpConvolution:
+    """A 3x3 transposed convolution of stride 2 and a low-pass filter, h to 2 h, and its gradient to the data.
+
+    Args:
+        weight: (outputs, inputs, 3, 3), as of the convolution that it transposes in space alone.
+        taps: the filter, of even length.
+        dtype: of maps and weights.
+    """
+
+    def __init__(self, weight: Tensor, taps: Sequence[float], *, dtype: torch.dtype) -> None:
+        line = torch.tensor(taps, device=weight.device) / sum(taps)
+        self._filter = (torch.outer(line, line) * 4).expand(weight.shape[0], 1, -1, -1)
+        self._dtype, self._weight = dtype, weight.transpose(0, 1)  # (inputs, outputs, 3, 3)
+        self._packed: dict[tuple[str, torch.Size], Tensor] = {}
+
+    def forward(self, x: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        """(n, h, w, inputs) to (n, 2 h, 2 w, outputs); channels are multiplied as in a `Convolution`."""
+        if into is not None and folds(x, self._weight):
+            kernel, into = folded(self._weight, out=into, dtype=self._dtype), None
+        else:
+            kernel = self._pack("forward", x.shape, ONEDNN._reorder_convolution_transpose_weight, NONE, NONE, TWOS)
+        x = scaled(x, into).permute(0, 3, 1, 2)
+        y = ONEDNN._convolution_transpose_pointwise(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
+        return self._low_pass(y, self._filter.flip(2, 3), self._filter.shape[-1] // 2 - 1, out)
+
+    def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        """(n, 2 h, 2 w, outputs) to (n, h, w, inputs)."""
+        y = self._low_pass(gradient.permute(0, 3, 1, 2), self._filter, self._filter.shape[-1] // 2, into)
+        if out is not None and folds(y, self._weight):
+            kernel, out = folded(self._weight, out=out, dtype=self._dtype), None
+        else:
+            kernel = self._pack("backward", y.shape, ONEDNN._reorder_convolution_weight, NONE, TWOS)
+        y = y.permute(0, 3, 1, 2)
+        x = ONEDNN._convolution_pointwise(y, kernel, None, NONE, TWOS, ONES, 1, "none", [], "").permute(0, 2, 3, 1)
+        return scale_(x, out)
+
+    def _low_pass(self, x: Tensor, kernel: Tensor, padding: int, scale: Tensor | None) -> Tensor:
+        """Filter (n, channels, height, width) and multiply channels; gives (n, height, width, channels)."""
+        if scale is not None and len(scale) == 1:
+            kernel, scale = kernel * scale[0, :, None, None, None], None
+        kernel = kernel.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        return scale_(functional.conv2d(x, kernel, padding=padding, groups=x.shape[1]).permute(0, 2, 3, 1), scale)
+
+    def _pack(self, way: str, shape: torch.Size, pack: Callable[..., Tensor], *numbers: list[int]) -> Tensor:
+        """Weights for maps (n, h, w, channels) of this height and width."""
+        count, height, width, channels = shape
+        key = way, shape[1:]
+        if key not in self._packed:
+            weight = self._weight.to(self._dtype).contiguous()
+            self._packed[key] = pack(weight, *numbers, ONES, 1, [count, channels, height, width])
+        return self._packed[key]
+
+
+def folds(x: FeatureMaps, weight: Tensor) -> bool:
+    """Whether it is quicker to multiply the weights by what channels are multiplied by: few weights, one picture."""
+    outputs, inputs = weight.shape[:2]
+    return x.shape[0] == 1 and 72 * inputs * outputs < x.shape[1] * x.shape[2] * (inputs + outputs)
+
+
+def folded(weight: Tensor, into: Tensor | None = None, out: Tensor | None = None, *, dtype: torch.dtype) -> Tensor:
+    """Weights (a, b, k, k) times `out` (1, a) and `into` (1, b)."""
+    weight = weight if into is None else weight * into[0, :, None, None]
+    weight = weight if out is None else weight * out[0, :, None, None, None]
+    return weight.to(dtype).contiguous()
+
+
+def scaled(x: FeatureMaps, scale: Tensor | None) -> Tensor:
+    """Maps times a number a channel, (batch, channels), in the maps' precision."""
+    return x if scale is None else x * scale.to(x.dtype)[:, None, None]
+
+
+def scale_(x: FeatureMaps, scale: Tensor | None) -> Tensor:
+    """As `scaled`, in place."""
+    return x if scale is None else x.mul_(scale.to(x.dtype)[:, None, None])

@@ -1,0 +1,159 @@
+"""The synthesis network of a frozen StyleGAN2 as one step of autograd, by hand (Karras et al. 2020, section 2)."""
+
+import copy
+import itertools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from wplus.core.shapes import FeatureMaps, Ws
+from wplus.models.fast.layers import ColourPass, Colours, Pass, StyledConvolution
+from wplus.models.network import Noise, Rendered
+from wplus.models.ops import noise_maps, upsample
+from wplus.models.stylegan2 import Block, StyleGAN2Config, Synthesis
+
+EXACT = 3
+"""Blocks that are always in fp32: up to 16 px rounding costs accuracy of all that follows, and fp32 little time."""
+
+
+def by_hand(config: StyleGAN2Config) -> bool:
+    """Whether a network of these sizes can be computed by hand."""
+    return config.architecture in ("skip", "orig") and len(config.taps) % 2 == 0
+
+
+class FastSynthesis(Synthesis):
+    """A synthesis network with the very weights of `reference`, which must not change any more.
+
+    It shares the reference's modules, which are used for what is not done by hand: other devices, precisions and
+    architectures, and copies, which are made to be changed.
+
+    Args:
+        reference: trained.
+        dtype: of convolutions and maps unless a call says otherwise: fp32 or bf16.
+    """
+
+    def __init__(self, reference: Synthesis, *, dtype: torch.dtype = torch.float32) -> None:
+        nn.Module.__init__(self)
+        self.config, self.dtype = reference.config, dtype
+        for name, block in reference.named_children():
+            self.add_module(name, block)
+        self._prepared: dict[torch.dtype, list[_FastBlock]] = {}
+
+    def forward(self, ws: Ws, *, noise: Noise = "const", dtype: torch.dtype | None = None) -> Rendered:
+        """As of the reference; `dtype` None means this network's own."""
+        chosen = dtype or self.dtype
+        known = chosen in (torch.float32, torch.bfloat16) and ws.dtype == torch.float32 and by_hand(self.config)
+        if ws.device.type != "cpu" or not known:
+            return super().forward(ws, noise=noise, dtype=None if chosen == torch.float32 else chosen)
+        if chosen not in self._prepared:
+            with torch.no_grad():
+                self._prepared[chosen] = [
+                    _FastBlock(block, dtype=torch.float32 if index < EXACT else chosen)
+                    for index, block in enumerate(self.blocks)
+                ]
+        maps = [item for item in noise_maps(noise, self._constants, batch=len(ws)) if item is not None]
+        return _Render.apply(self._prepared[chosen], ws, *maps)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Synthesis:
+        plain = Synthesis.__new__(Synthesis)
+        nn.Module.__init__(plain)
+        plain.config = self.config
+        for name, block in self.named_children():
+            plain.add_module(name, copy.deepcopy(block, memo))
+        return plain
+
+
+class _FastBlock:
+    """One resolution: its convolutions, and its layer of colours if it has one."""
+
+    def __init__(self, block: Block, *, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.const = block.const.permute(1, 2, 0)[None].to(dtype).contiguous() if hasattr(block, "const") else None
+        self.convs = [StyledConvolution(conv, dtype=dtype) for conv in block.convs]
+        self.colours = Colours(block.torgb) if hasattr(block, "torgb") else None
+        self.taps = block.conv1.taps
+
+
+class _Render(torch.autograd.Function):
+    """Codes to pictures; gradients to the codes, and to the noise maps that want one."""
+
+    @staticmethod
+    def forward(ctx: Any, blocks: list[_FastBlock], ws: Ws, *maps: Tensor) -> Tensor:
+        convs: list[Pass] = []
+        colours: list[ColourPass] = []
+        picture: Tensor | None = None
+        assert blocks[0].const is not None
+        x = blocks[0].const.expand(len(ws), -1, -1, -1)
+        row, recorded = 0, any(ctx.needs_input_grad)
+        for block in blocks:
+            x = x.to(block.dtype)
+            for conv in block.convs:
+                noise = maps[row].reshape(-1, *maps[row].shape[-2:], 1) if maps else None
+                done = conv.forward(x, ws[:, row], noise)
+                convs += [done] if recorded else []
+                x, row = done.y, row + 1
+            if block.colours is not None:  # it reads the row that the next block's first layer reads again
+                share, read = block.colours.forward(x, ws[:, row])
+                picture = share if picture is None else _upsample(picture, block.taps).add_(share)
+                colours += [read] if recorded else []
+        assert picture is not None
+        if recorded:
+            ctx.blocks, ctx.shape = blocks, ws.shape
+            ctx.save_for_backward(*maps, *itertools.chain(*convs, *colours))
+        return picture.permute(0, 3, 1, 2).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        blocks: list[_FastBlock] = ctx.blocks
+        rows = sum(len(block.convs) for block in blocks)
+        saved = list(ctx.saved_tensors)
+        colours = [ColourPass(*_take(saved, 3)) for block in blocks if block.colours][::-1]
+        convs = [Pass(*_take(saved, 5)) for _ in range(rows)][::-1]
+        to_ws = gradient.new_zeros(ctx.shape)
+        to_maps: list[Tensor | None] = [None] * len(saved)
+        x: Tensor | None = None
+        shares = gradient.new_zeros(())
+        gradient = gradient.permute(0, 2, 3, 1).contiguous()
+        for block in reversed(blocks):
+            x = None if x is None else x.to(block.dtype)
+            if block.colours is not None:
+                x, to_row, more = block.colours.backward(gradient, colours.pop(), into=x)
+                to_ws[:, rows] += to_row
+                shares = shares + more
+                gradient = _downsample(gradient, block.taps) if colours else gradient
+            assert x is not None  # the last block has colours
+            for conv in reversed(block.convs):
+                rows -= 1
+                wanted = bool(saved) and ctx.needs_input_grad[2 + rows]
+                found = conv.backward(x, shares, convs.pop(), to_noise=wanted)
+                to_ws[:, rows] += found.w
+                x, shares = found.x, found.shares
+                if found.noise is not None:
+                    shape = saved[rows].shape
+                    shared = torch.broadcast_shapes(shape, (1, 1, 1, 1))
+                    to_maps[rows] = found.noise.permute(0, 3, 1, 2).sum_to_size(shared).view(shape)
+        return None, to_ws, *to_maps
+
+
+def _take(stack: list[Tensor | None], count: int) -> list[Any]:
+    """The last `count` of a list, which it loses."""
+    taken = stack[-count:]
+    del stack[-count:]
+    return taken
+
+
+def _upsample(picture: FeatureMaps, taps: tuple[float, ...]) -> Tensor:
+    """Double the size through the low-pass filter; channels last, where it is many times faster."""
+    return upsample(picture.permute(0, 3, 1, 2), taps).permute(0, 2, 3, 1)
+
+
+def _downsample(picture: FeatureMaps, taps: tuple[float, ...]) -> Tensor:
+    """The adjoint of `_upsample`."""
+    line = picture.new_tensor(taps) / sum(taps)
+    kernel = (torch.outer(line, line) * 4).expand(picture.shape[3], 1, -1, -1)
+    x = picture.permute(0, 3, 1, 2)
+    return functional.conv2d(x, kernel, stride=2, padding=len(taps) // 2 - 1, groups=x.shape[1]).permute(0, 2, 3, 1)
