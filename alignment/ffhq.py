@@ -17,7 +17,7 @@ from wplus.alignment.landmarks import Face, Photo, detect
 from wplus.alignment.warp import Array, cut, side
 from wplus.core.errors import FaceError
 from wplus.core.images import from_bytes, read_photo, resized, to_bytes
-from wplus.core.shapes import Picture, Resized
+from wplus.core.shapes import Mask, Picture, Resized
 
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -103,10 +103,12 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """An aligned face (3, size, size) and where it came from."""
+    """An aligned face (3, size, size), where it came from, and which places of it count, if not all do."""
 
     picture: Picture
     alignment: Alignment
+    mask: Mask | None = None
+    """Weights (size, size) in [0, 1]."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,11 @@ from torch.nn import functional
 
 from wplus.core.errors import ImageError
 from wplus.core.images import read_photo, to_bytes
+from wplus.core.masks import check_shape
 from wplus.core.shapes import LabelMap, Mask, PooledMask
 
 Pooling = Callable[[Mask, int, int], PooledMask]
 """A mask at another height and width."""
-
-FAINT = 0.1
-"""A mask that is nowhere stronger marks nothing: dust of a scanner, noise of a JPEG file."""
 
 PARTS = {
     "background": (0,), "skin": (1,), "nose": (2,), "eyes": (3, 4, 5), "brows": (6, 7), "ears": (8, 9, 15),
@@ -62,26 +60,6 @@ def rectangle(left: float, top: float, right: float, bottom: float, *, size: int
     return mask
 
 
-def read_mask(path: str | Path, *, height: int, width: int) -> Mask:
-    """A mask from any picture, by its lightness: white is the reference's, black the target's.
-
-    Args:
-        path: the file; transparent counts as white.
-        height, width: of the picture that it is laid over; another size of the same shape is resized.
-
-    Raises:
-        ImageError: no picture, of another shape, or empty.
-    """
-    picture = read_photo(path)
-    _check_shape(path, picture.shape[1:], height=height, width=width)
-    lightness = (picture.mean(dim=0) + 1) / 2
-    # bilinear: a sinc would ring, and mark what nobody painted
-    mask = functional.interpolate(lightness[None, None], (height, width), mode="bilinear", antialias=True)[0, 0]
-    if mask.max() < FAINT:
-        raise ImageError(f"{path}: an empty mask; paint what the reference is to give in white")
-    return mask.clamp(0, 1)
-
-
 def read_labels(path: str | Path, *, height: int, width: int) -> LabelMap:
     """What a face parser saw, as a grey picture whose bytes are CelebAMask-HQ's 19 labels.
 
@@ -93,7 +71,7 @@ def read_labels(path: str | Path, *, height: int, width: int) -> LabelMap:
         ImageError: no picture, of another shape, or other values than 0 to 18.
     """
     values = torch.from_numpy(to_bytes(read_photo(path)))
-    _check_shape(path, values.shape[:2], height=height, width=width)
+    check_shape(path, values.shape[:2], height=height, width=width)
     if values.max() >= LABELS or bool((values != values[:, :, :1]).any()):
         raise ImageError(
             f"{path}: no map of face parts; expected a grey picture of CelebAMask-HQ's labels, 0 to {LABELS - 1},"
@@ -116,12 +94,3 @@ def part(labels: LabelMap, name: str) -> Mask:
     if not mask.any():
         raise ImageError(f"the map of face parts shows no {name}")
     return mask
-
-
-def _check_shape(path: str | Path, shape: tuple[int, ...], *, height: int, width: int) -> None:
-    """Refuse what cannot be laid over a picture without being stretched; a pixel of rounding is no stretching."""
-    if abs(shape[1] - shape[0] * width / height) > 1 and abs(shape[0] - shape[1] * height / width) > 1:
-        raise ImageError(
-            f"{path}: {shape[1]} x {shape[0]} is of another shape than the picture of {width} x {height} that it lies"
-            " over; paint it over that very picture"
-        )

@@ -13,9 +13,10 @@ from wplus.alignment.warp import Array
 from wplus.core.errors import FaceError, ImageError
 from wplus.core.images import read_photo
 from wplus.core.latent import Latent
+from wplus.core.masks import FAINT
 from wplus.core.shapes import LabelMap, Mask, Picture, PooledMask
 from wplus.editing.local import synthesis_of
-from wplus.editing.masks import FAINT, PARTS, part, read_labels
+from wplus.editing.masks import PARTS, part, read_labels
 from wplus.models import Generator, load_encoder
 
 MASK_SIDE = 256

@@ -1,4 +1,7 @@
-"""What an inversion moves: all of W+, one vector of W for all layers, or one of Z (Image2StyleGAN section 3.2)."""
+"""What an inversion moves: all of W+, one vector of W for all layers, or one of Z (Image2StyleGAN section 3.2).
+
+P and P_N are W+ in other coordinates, those of Zhu et al. 2020 (arXiv 2012.09036, section 3.2).
+"""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -9,6 +12,7 @@ from torch import Tensor
 from wplus.core.errors import GeneratorError
 from wplus.core.shapes import Ws
 from wplus.models import Generator
+from wplus.models.pn import from_p, pn_of, to_p
 
 
 @runtime_checkable
@@ -25,6 +29,9 @@ class Space(Protocol):
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         """The W+ codes that parameters stand for."""
 
+    def noise(self, code: Tensor, generator: Generator) -> tuple[Tensor, ...] | None:
+        """The noise maps that parameters stand for, (batch, 1, height, width) each; None for the generator's own."""
+
 
 @dataclass(frozen=True)
 class WPlus:
@@ -38,6 +45,9 @@ class WPlus:
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return code
 
+    def noise(self, code: Tensor, generator: Generator) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class W:
@@ -50,6 +60,9 @@ class W:
 
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return code[:, None].expand(-1, generator.layers, -1)
+
+    def noise(self, code: Tensor, generator: Generator) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -82,5 +95,50 @@ class Z:
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return generator.map(code)
 
+    def noise(self, code: Tensor, generator: Generator) -> None:
+        return None
 
-SPACES: tuple[Space, ...] = (WPlus(), W(), Z())
+
+@dataclass(frozen=True)
+class P:
+    """W+ before the last leaky ReLU of the mapping network: the same codes in other coordinates."""
+
+    name: str = "P"
+
+    def code(self, ws: Ws, generator: Generator) -> Tensor:
+        """The codes in P.
+
+        Raises:
+            GeneratorError: the generator has stylemaps.
+        """
+        if generator.space != "W+":
+            raise GeneratorError(f"{generator.name} maps to a {generator.space}; P is for generators with W")
+        return to_p(ws)
+
+    def ws(self, code: Tensor, generator: Generator) -> Ws:
+        return from_p(code)
+
+    def noise(self, code: Tensor, generator: Generator) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class PN:
+    """P whitened: the same codes in coordinates in which mapped ones are a standard Gaussian; its origin is their mean.
+
+    It is fitted at a generator's first use, and there raises GeneratorError if that has stylemaps.
+    """
+
+    name: str = "P_N"
+
+    def code(self, ws: Ws, generator: Generator) -> Tensor:
+        return pn_of(generator).to_pn(ws)
+
+    def ws(self, code: Tensor, generator: Generator) -> Ws:
+        return pn_of(generator).from_pn(code)
+
+    def noise(self, code: Tensor, generator: Generator) -> None:
+        return None
+
+
+SPACES: tuple[Space, ...] = (WPlus(), W(), Z(), P(), PN())

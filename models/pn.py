@@ -13,6 +13,8 @@ from wplus.core.shapes import Axes, Axis, Ws
 from wplus.models.generator import Generator
 from wplus.models.ops import LEAKY_SLOPE
 
+_FITTED: dict[str, "PNSpace"] = {}  # by fingerprint: copies of a generator share theirs
+
 
 @dataclass(frozen=True, eq=False)
 class PNSpace:
@@ -41,24 +43,44 @@ class PNSpace:
 
     def to_pn(self, ws: Ws) -> Ws:
         """Rows of W+ in P_N, where those of mapped codes have mean 0 and variance 1 on every axis."""
-        p = functional.leaky_relu(ws, 1 / LEAKY_SLOPE)
-        return (p - self.mean) @ self.components.T / self.scales
+        return (to_p(ws) - self.mean) @ self.components.T / self.scales
 
     def from_pn(self, v: Ws) -> Ws:
         """The rows of W+ that `to_pn` takes to `v`."""
-        p = (v * self.scales) @ self.components + self.mean
-        return functional.leaky_relu(p, LEAKY_SLOPE)
+        return from_p((v * self.scales) @ self.components + self.mean)
 
     def to(self, device: torch.device | str) -> "PNSpace":
         """The same space on another device."""
         return PNSpace(self.mean.to(device), self.components.to(device), self.scales.to(device))
 
 
+def to_p(ws: Ws) -> Ws:
+    """Rows of W+ in P, where the last leaky ReLU of the mapping network is undone; its slope is StyleGAN's own, 0.2."""
+    return functional.leaky_relu(ws, 1 / LEAKY_SLOPE)
+
+
+def from_p(p: Ws) -> Ws:
+    """The rows of W+ that `to_p` takes to `p`."""
+    return functional.leaky_relu(p, LEAKY_SLOPE)
+
+
+def pn_of(generator: Generator) -> PNSpace:
+    """P_N of a generator on its device, fitted by `fit_pn` at the first call and kept for the process.
+
+    Raises:
+        GeneratorError: the generator's mapped codes are no single vectors of W.
+    """
+    found = _FITTED.get(generator.fingerprint) or fit_pn(generator)
+    if found.mean.device != generator.device:
+        found = found.to(generator.device)
+    _FITTED[generator.fingerprint] = found
+    return found
+
+
 def fit_pn(generator: Generator, *, samples: int = 10_000) -> PNSpace:
     """P_N of a generator, from `samples` mapped codes of a fixed seed; the paper takes a million.
 
-    The slope that is undone is StyleGAN's own, 0.2. With 10,000 codes of 256 dimensions the variance of new codes is
-    3 % too large, a tenth along the weakest axes.
+    With 10,000 codes of 256 dimensions the variance of new codes is 3 % too large, a tenth along the weakest axes.
 
     Raises:
         GeneratorError: the generator's mapped codes are no single vectors of W.

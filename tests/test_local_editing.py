@@ -31,11 +31,12 @@ from wplus.editing import (
     transplant,
 )
 from wplus.inversion import (
-    MaskedPerceptual,
-    MaskedPixel,
+    IMAGE2STYLEGAN_PP_TAPS,
     MaskedStyle,
     Mean,
     Objective,
+    Perceptual,
+    Pixel,
     Settings,
     Towards,
     WPlus,
@@ -351,8 +352,8 @@ def test_a_masked_objective_finds_the_blend_of_two_pictures():
     toy = Generator(network, Card("toy"))
     target, reference = torch.rand(2, 3, 8, 8) - 0.5, torch.rand(1, 3, 8, 8) - 0.5
     mask = torch.linspace(0, 1, 8).expand(8, 8)
-    inside = Towards(MaskedPixel(mask), reference, "inside")
-    objective = Objective((inside, MaskedPixel(1 - mask, name="outside")))
+    inside = Towards(Pixel(mask=mask), reference, "inside")
+    objective = Objective((inside, Pixel(name="outside", mask=1 - mask)))
     *_, last = steps(toy, target, objective, space=WPlus(), start=Mean(10), settings=Settings(steps=300))
     assert torch.allclose(toy(last.ws), mask * reference + (1 - mask) * target, atol=1e-2)
     assert set(objective.to_json()) == {"inside", "outside"}
@@ -365,16 +366,17 @@ def test_masked_terms_see_what_is_under_the_mask_alone():
     other = target.clone()
     other[:, :, :, 48:] = 0.5
     left = rectangle(0, 0, 0.25, 1, size=64)
-    for term in (MaskedPixel(left), MaskedPerceptual(network, left), MaskedStyle(network, left)):
+    taps = IMAGE2STYLEGAN_PP_TAPS
+    for term in (Pixel(mask=left), Perceptual(network, taps, mask=left), MaskedStyle(network, left)):
         assert float(term.against(target)(other).max()) < 1e-8, term.name
         assert float(term.against(target)(target).max()) < 1e-8, term.name
     everything = torch.ones(64, 64)
-    for term in (MaskedPixel(everything), MaskedPerceptual(network, everything), MaskedStyle(network, everything)):
+    for term in (Pixel(mask=everything), Perceptual(network, taps, mask=everything), MaskedStyle(network, everything)):
         losses = term.against(target)(other)
         assert losses.shape == (2,)
         assert float(losses.min()) > 1e-3, term.name
     expected = (target - other).square().mean(dim=(1, 2, 3))
-    assert torch.allclose(MaskedPixel(everything).against(target)(other), expected)
+    assert torch.allclose(Pixel(mask=everything).against(target)(other), expected)
 
 
 def test_the_objective_of_image2stylegan_pp_is_0_at_the_blend_and_names_its_terms():

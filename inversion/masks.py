@@ -1,0 +1,58 @@
+"""Where terms look: weights of places, for all pictures or one map each (Image2StyleGAN++, arXiv 1911.11544)."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from wplus.core.shapes import FeatureMaps, Losses
+from wplus.core.tensorfile import fingerprint
+
+Masks = Float[Tensor, "... mask_height mask_width"]
+"""How much each place counts, in [0, 1]: (height, width) for all pictures, or one of any size each."""
+
+Chosen = Int[Tensor, " chosen"]
+"""Numbers of pictures within a batch."""
+
+
+def check_mask(mask: Masks | None) -> None:
+    """See that a mask makes sense.
+
+    Raises:
+        ValueError: another number of dimensions, or weights beyond [0, 1].
+    """
+    if mask is not None and (mask.ndim not in (2, 3) or not bool(((mask >= 0) & (mask <= 1)).all())):
+        raise ValueError(f"a mask has weights in [0, 1] and 2 or 3 dimensions, one of {tuple(mask.shape)} was given")
+
+
+def picked(mask: Masks, rows: Chosen) -> Masks:
+    """The masks of some of the pictures."""
+    return mask if mask.ndim == 2 or len(mask) == 1 else mask[rows.to(mask.device)]
+
+
+def fitted(mask: Masks | None, maps: FeatureMaps) -> Tensor | None:
+    """The masks at the size of maps, a part of each cell, as fp32 (1 or batch, 1, height, width).
+
+    Raises:
+        ValueError: masks of another number of pictures than the maps.
+    """
+    if mask is None:
+        return None
+    planes = mask if mask.ndim == 3 else mask[None]
+    if len(planes) not in (1, len(maps)):
+        raise ValueError(f"masks of {len(planes)} pictures for {len(maps)}")
+    planes = planes[:, None].to(maps.device, torch.float32)
+    return functional.adaptive_avg_pool2d(planes, (maps.shape[2], maps.shape[3]))
+
+
+def mean_square(difference: FeatureMaps, mask: Tensor | None) -> Losses:
+    """The mean over channels and places of squares times a fitted mask, one an image."""
+    squares = difference.square()
+    return (squares if mask is None else mask * squares).mean(dim=(1, 2, 3))
+
+
+def mask_json(mask: Masks | None) -> dict[str, Any]:
+    """What tells a mask from others; nothing where there is none."""
+    return {} if mask is None else {"area": float(mask.mean()), "mask": fingerprint({"mask": mask})}
