@@ -24,7 +24,7 @@ from wplus.core.images import find_pictures, write_picture
 from wplus.core.latent import join
 from wplus.core.shapes import Picture
 from wplus.editing import transfer_expression
-from wplus.inversion import Given, Settings, image2stylegan, invert
+from wplus.inversion import Adam, Given, Settings, image2stylegan, invert
 from wplus.metrics import SAME_PERSON, eye_opening, identity_distance, mouth_width, mse, psnr
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_generator, load_perceptual
@@ -34,7 +34,7 @@ PEOPLE = ("female0001", "female0002", "male0001", "male0002")
 EXPRESSIONS = ("smiling", "surprised")
 BATCH = 13
 NEUTRAL = Settings(steps=400)  # longer descents leave the codes that edits understand
-FROM_NEUTRAL = Settings(steps=300, learning_rate=0.05)
+FROM_NEUTRAL = Settings(steps=300, method=Adam(learning_rate=0.05))
 MEASURES = {"mouth width": mouth_width, "eye opening": eye_opening}
 
 

@@ -25,7 +25,7 @@ from wplus.core.shapes import Mask, Picture
 from wplus.editing import Patch, Portrait, blend_features, embed, local_edit, share, touched
 from wplus.editing.local import Where
 from wplus.editing.masks import Pooling
-from wplus.inversion import Encoder, Settings, image2stylegan, invert
+from wplus.inversion import Adam, Encoder, Settings, image2stylegan, invert
 from wplus.metrics.identity import enlarged
 from wplus.metrics.local import masked_mse, seam_gradient
 from wplus.models import Generator, load_generator, load_perceptual
@@ -125,7 +125,7 @@ def inverted(generator: Generator, portraits: Sequence[Portrait], steps: int) ->
     """Codes of portraits by name, from the encoder on, and the seconds that one takes."""
     began = time.perf_counter()
     objective = image2stylegan(load_perceptual(generator.card.perceptual))
-    settings = Settings(steps=steps, learning_rate=0.05)
+    settings = Settings(steps=steps, method=Adam(learning_rate=0.05))
     crops = [portrait.crop for portrait in portraits]
     with tqdm(total=steps + 1, desc=f"invert {len(crops)}", disable=None) as bar:
         found = invert(

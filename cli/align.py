@@ -32,7 +32,7 @@ def command(photos: tuple[Path, ...], output: Path, face: int, every: bool, size
       wplus align holiday/ -o crops --all --size 256
     """
 
-    def work(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+    def work(_: Sequence[Job], jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
         with progress(len(jobs), text="align", unit="photo") as bar:
             for job in jobs:
                 yield job, attempt(job, one)

@@ -20,10 +20,10 @@ from wplus.core.images import from_bytes, read_photo, write_picture
 from wplus.core.latent import join
 from wplus.core.shapes import Picture
 from wplus.editing import crossover, morph, transfer_expression
-from wplus.inversion import Inversion, Settings, image2stylegan, invert
+from wplus.inversion import Inversion, Settings, invert
 from wplus.metrics import SAME_PERSON, identity_distance, mouth_width, mse, psnr
 from wplus.metrics.identity import enlarged
-from wplus.models import Generator, load_generator, load_perceptual
+from wplus.models import Generator, load_generator
 
 STYLES = (2, 5, 11)
 """Seeds of the made-up faces that lend their style and their places in morphs."""
@@ -109,9 +109,8 @@ def _invert(demo: Demo) -> Latent:
     fine = align(demo.photo, size=256, face=demo.face)
     crop = align(demo.photo, size=generator.resolution, face=demo.face)
     write_picture(demo.folder / "crop.png", crop.picture)
-    network = load_perceptual(generator.card.perceptual).to(generator.device)
     with descent(settings.steps + 1, text="invert") as watch:
-        found = invert(generator, crop, objective=image2stylegan(network), settings=settings, watch=watch)
+        found = invert(generator, crop, settings=settings, watch=watch)
     latent = found.latent
     latent.save(demo.folder / "inversion.safetensors")
     _curve(demo, found)

@@ -17,7 +17,7 @@ from wplus.core.images import write_picture
 from wplus.core.shapes import Resized
 from wplus.editing import PARTS, Patch, Portrait, embed, local_edit
 from wplus.editing.local import Where, synthesis_of
-from wplus.inversion import Encoder, Settings, invert
+from wplus.inversion import Adam, Encoder, Settings, invert
 from wplus.models import Generator, load_generator
 
 DEFAULT_GENERATOR = "stylemap-faces"
@@ -149,7 +149,7 @@ def _portraits(paths: Sequence[Path], labels: Sequence[Path], *, face: int | Non
 
 def _refined(generator: Generator, portraits: Sequence[Portrait], steps: int) -> Sequence[Latent]:
     """Codes that an inversion finds from the encoder's on."""
-    settings = Settings(steps=steps, learning_rate=0.05)
+    settings = Settings(steps=steps, method=Adam(learning_rate=0.05))
     with descent(steps + 1, text="refine") as watch:
         found = invert(
             generator, [portrait.crop for portrait in portraits], start=Encoder(), settings=settings, watch=watch

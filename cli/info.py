@@ -1,4 +1,4 @@
-"""wplus info: what a file is."""
+"""wplus info: what a file is, and what the machine offers."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,14 @@ from wplus.core import Latent, WplusError
 from wplus.core.images import read_photo
 from wplus.core.latent import ROWS
 from wplus.core.latent_formats import read_codes
-from wplus.models import StyleMapGANConfig, load_generator, load_perceptual, read_encoder
+from wplus.models import Machine, StyleMapGANConfig, compute_for, load_generator, load_perceptual, read_encoder
 from wplus.models.catalogue import ENCODERS, GENERATORS, PERCEPTUAL, find
 
 
 @click.command()
-@click.argument("file", type=str)
-def command(file: str) -> None:
+@click.argument("file", type=str, required=False)
+@click.option("--machine", is_flag=True, help="What there is to compute with, and which path that makes the fastest.")
+def command(file: str | None, machine: bool) -> None:
     """Tell what FILE holds: a generator of any format (or its name in the catalogue), latents, a network, a picture.
 
     \b
@@ -24,7 +25,17 @@ def command(file: str) -> None:
       wplus info faces-64
       wplus info ffhq.pkl
       wplus info codes/portrait.safetensors
+      wplus info --machine
     """
+    if machine:
+        _show(_machine())
+    elif file is None:
+        raise click.UsageError("Missing argument 'FILE'.")
+    if file is not None:
+        _tell(file)
+
+
+def _tell(file: str) -> None:
     path = find(file).path if file in (*ENCODERS, *PERCEPTUAL) else Path(file)
     match Contents("generator", "wplus") if file in GENERATORS or not path.exists() else contents_of(path):
         case ("picture", _):
@@ -42,6 +53,22 @@ def command(file: str) -> None:
             _show({"encoder": str(path), "generator": encoder.generator, **vars(encoder.config)})
         case (kind, _):
             raise WplusError(f"{file}: a {kind}, of which there is nothing to tell")
+
+
+def _machine() -> dict[str, object]:
+    here = Machine.here()
+    devices = ["cpu", *(["cuda"] if here.cuda else []), *(["mps"] if here.mps else [])]
+    paths = {device: compute_for(device=device, machine=here) for device in devices}
+    return {
+        "cores": here.cores,
+        "threads": here.threads,
+        "instructions": " ".join(here.instructions) or "none that count, or torch does not tell",
+        "oneDNN": "yes" if here.onednn else "no",
+        "bf16": "yes" if here.bf16 else "no",
+        "CUDA": here.cuda or "no",
+        "MPS": "yes" if here.mps else "no",
+        **{f"auto on {device}": f"{chosen.path}: {chosen.why}" for device, chosen in paths.items()},
+    }
 
 
 def _latent(path: Path) -> dict[str, object]:

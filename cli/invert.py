@@ -1,58 +1,41 @@
 """wplus invert: photographs to latents."""
 
 import functools
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from wplus.alignment import Crop, align, as_crop
+from wplus.cli.fitting import fitting_options, told_of_mask
 from wplus.cli.jobs import Job, Outcome, attempt, run
 from wplus.cli.options import (
     descent,
     device_option,
     generator_option,
+    memory_option,
     output_option,
+    progress,
     record_options,
     render_one,
 )
-from wplus.core import Latent, LatentError, WplusError
 from wplus.core.images import write_picture
-from wplus.inversion import (
-    SPACES,
-    Encoder,
-    Given,
-    Identity,
-    Inversion,
-    Mean,
-    Objective,
-    Perceptual,
-    Pixel,
-    Random,
-    Settings,
-    Start,
-    Term,
-    face_place,
-    invert,
+from wplus.inversion import METHODS, PRESETS, SPACES, Record, Settings
+from wplus.inversion.folder import (
+    Here,
+    Inverted,
+    Prepared,
+    Reading,
+    Recipe,
+    Task,
+    Unfinished,
+    batch_size,
+    executor_for,
+    invert_groups,
 )
-from wplus.inversion.invert import check_space
-from wplus.inversion.progress import load_progress, save_progress
-from wplus.models import (
-    IMAGE2STYLEGAN_TAPS,
-    EncoderNetwork,
-    Generator,
-    load_encoder,
-    load_generator,
-    load_identity,
-    load_perceptual,
-    read_encoder,
-)
-
-PRESETS = {"quick": Settings(), "paper": Settings.image2stylegan()}
-STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
+from wplus.models import IMAGE2STYLEGAN_TAPS
 
 
 @click.command()
@@ -64,17 +47,14 @@ STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
 @click.option("--space", type=click.Choice([space.name for space in SPACES]), default="W+", show_default=True)
 @click.option(
     "--start",
-    default="mean",
-    show_default=True,
     metavar="mean|random|encoder|LATENT",
-    help="First codes; those of the same person's neutral photograph make differences of expression clean.",
+    help="First codes; those of the same person's neutral photograph make differences of expression clean."
+    "  [the preset's]",
 )
 @click.option(
     "--method",
-    type=click.Choice(["optimise", "encoder"]),
-    default="optimise",
-    show_default=True,
-    help="encoder: its codes are the answer, at once and less exact.",
+    type=click.Choice([*(method.name for method in METHODS), "encoder"]),
+    help="How steps are taken; encoder: its codes are the answer, at once and less exact.  [the preset's]",
 )
 @click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [the generator's own]")
 @click.option(
@@ -93,14 +73,15 @@ STARTS: dict[str, Start] = {"mean": Mean(), "random": Random()}
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    default="quick",
+    default="balanced",
     show_default=True,
-    help="Settings below: quick, or Image2StyleGAN's own 5000 steps.",
+    help="; ".join(f"{name}: {preset.text}" for name, preset in PRESETS.items()) + ". Settings below change it.",
 )
-@record_options(Settings)
-@click.option(
-    "--batch", type=click.IntRange(1), help="Pictures at once; the results are the same.  [8 up to 128 px, else 1]"
-)
+@fitting_options
+@record_options(Settings, *METHODS)
+@click.option("--batch", type=click.IntRange(1), help="Pictures at once.  [8 up to 128 px or on a GPU, else 1]")
+@memory_option("What all of it may take, such as 8GB, on GPUs each; bounds the batch.  [what is free]")
+@click.option("--workers", type=click.IntRange(1), help="Processes that optimise.  [one a GPU; 1 on the CPU]")
 @device_option
 def command(
     photos: tuple[Path, ...],
@@ -109,8 +90,8 @@ def command(
     cropped: bool,
     face: int,
     space: str,
-    start: str,
-    method: str,
+    start: str | None,
+    method: str | None,
     encoder: Path | None,
     perceptual: str | None,
     taps: str,
@@ -118,7 +99,12 @@ def command(
     pixel_weight: float,
     identity_weight: float,
     preset: str,
+    mask: Path | None,
+    editability: float | None,
+    noise_steps: int,
     batch: int | None,
+    memory: int | None,
+    workers: int | None,
     device: str,
     **changed: Any,
 ) -> None:
@@ -134,115 +120,88 @@ def command(
       wplus invert holiday/ -o codes --method encoder
       wplus invert crops/ --crop -o codes --preset paper --perceptual vgg16
     """
-    opened = load_generator(generator).to(device)
-    together = batch or (8 if opened.resolution <= 128 else 1)  # small networks leave a processor idle
     if method == "encoder":
-        start, changed["steps"] = "encoder", 0
-    chosen = next(item for item in SPACES if item.name == space)
-    check_space(opened, chosen)
-    begin = _start(start, opened, encoder)
-    network = load_perceptual(perceptual or opened.card.perceptual).to(device)
+        start, method, changed["steps"] = "encoder", None, 0
+    names = tuple(name.strip() for name in taps.split(","))
+    weights = perceptual_weight, pixel_weight, identity_weight
     try:
-        settings = replace(PRESETS[preset], **{name: value for name, value in changed.items() if value is not None})
-        names = tuple(name.strip() for name in taps.split(","))
-        terms: list[Term] = [Perceptual(network, names, weight=perceptual_weight), Pixel(pixel_weight)]
-        if identity_weight != 0:
-            terms.append(Identity(load_identity().to(device), identity_weight))
-        objective = Objective(terms)
+        given = {name: value for name, value in changed.items() if value is not None}
+        settings = _changed(PRESETS[preset].settings, method, given)
+        begin = start or PRESETS[preset].start.name.replace("encoder", "guess")
+        knob = PRESETS[preset].editability if editability is None else editability
+        recipe = Recipe(generator, perceptual, names, *weights, knob, space, begin, encoder, settings, noise_steps)
+        prepared = recipe.on(device)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    click.echo(
-        f"generator {opened.name} ({opened.resolution} px), perceptual network {network.name}, {device}", err=True
-    )
-    described = asdict(settings) | {
-        "generator": opened.fingerprint,
-        "objective": objective.to_json(),
-        "space": space,
-        "start": _described(begin),
-        "cropped": cropped,
-        "face": face,
-    }
+    click.echo(prepared.title, err=True)
+    reading = Reading(prepared.generator.resolution, cropped, face, identity_weight != 0, mask)
+    readers = 0 if memory is not None and device == "cpu" else None  # what they take is part of it
+    unfinished = Unfinished(output)
 
-    def work(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
-        for first in range(0, len(jobs), together):
-            ready: list[tuple[Job, Crop]] = []
-            for job in jobs[first : first + together]:
-                try:
-                    ready.append((job, read(job.source)))
-                except WplusError as error:
-                    yield job, Outcome("failed", reason=str(error))
-            # a picture that was broken off goes on alone: its steps are not those of the others
-            fresh = [item for item in ready if not _resume_file(item[0]).exists()]
-            for group in ([fresh] if fresh else []) + [[item] for item in ready if item not in fresh]:
-                found = invert_group(group, f"invert {first + len(group)}/{len(jobs)}")
-                for index, (job, _) in enumerate(group):
-                    yield job, attempt(job, functools.partial(_save, opened, found, index))
-                if found.interrupted:
-                    return
+    def work(jobs: Sequence[Job], todo: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+        keys, wanted = {job.source: job.key for job in jobs}, [job.source for job in todo]
+        size = functools.partial(batch_size, prepared, reading, wanted, memory=memory, among=workers or 1)
+        asked = {"batch": batch, "memory": memory}
+        groups = unfinished.groups(keys, wanted, asked=asked, batch=lambda: batch or size())
+        watching = _watching(settings.steps + noise_steps + bool(noise_steps), len(todo))
+        executor = executor_for(recipe, prepared, groups=len(groups), workers=workers, watching=watching)
+        photo_bar = progress(len(todo), text="invert", unit="photo")
+        interrupted = False
+        with nullcontext() if isinstance(executor, Here) else photo_bar as bar:  # here every step is shown
+            for found in invert_groups(groups, reading, executor, workers=readers):
+                interrupted |= found.interrupted is not None
+                job = next(job for job in todo if job.source == found.photo)
+                yield job, attempt(job, functools.partial(_save, prepared, found, unfinished))
+                if bar:
+                    bar.update()
+        if not interrupted:
+            unfinished.end()
 
-    def read(source: Path) -> Crop:
-        size = opened.resolution
-        crop = as_crop(source, size=size) if cropped else align(source, size=size, face=face)
-        if identity_weight != 0:
-            face_place(crop.picture, f"the crop of {source}")  # here it fails alone, later with its batch
-        return crop
-
-    def invert_group(group: list[tuple[Job, Crop]], text: str) -> Inversion:
-        resume = load_progress(_resume_file(group[0][0]), key=group[0][0].key) if len(group) == 1 else None
-        begun = 0 if resume is None else resume.step
-        with descent(settings.steps + 1 - begun, text=text) as watch:
-            return invert(
-                opened,
-                [crop for _, crop in group],
-                objective=objective,
-                settings=settings,
-                resume=resume,
-                watch=watch,
-                space=chosen,
-                start=begin,
-            )
-
+    described = prepared.to_json() | {"cropped": cropped, "face": face} | told_of_mask(mask)
     run(photos, output, settings=described, suffix=".safetensors", work=work)
 
 
-def _start(name: str, generator: Generator, encoder: Path | None) -> Start:
-    """The start of that name, or the latent in the file of that name; it belongs to `generator`."""
-    if name in STARTS:
-        return STARTS[name]
-    if name == "encoder":
-        return Encoder(read_encoder(encoder) if encoder else load_encoder(generator))
-    latent = Latent.load(name)
-    generator.check(latent)
-    if len(latent) != 1:
-        raise LatentError(f"{name}: holds {len(latent)} codes, expected one to start every picture from")
-    return Given(latent)
+def _changed(settings: Settings, name: str | None, changed: Mapping[str, Any]) -> Settings:
+    """Settings with other values, its method's included: the method of that name, or one that has such values.
+
+    Raises:
+        ValueError: the method has no such value, or a value is out of its range.
+    """
+    own = {item.name for item in fields(settings)}
+    theirs = {key: value for key, value in changed.items() if key not in own}
+    methods: list[Any] = [settings.method, *(kind() for kind in METHODS)]
+    for method in methods:
+        if theirs.keys() <= {item.name for item in fields(method)} and name in (None, method.name):
+            return replace(
+                settings, method=replace(method, **theirs), **{key: changed[key] for key in own & changed.keys()}
+            )
+    options = ", ".join("--" + key.replace("_", "-") for key in theirs)
+    raise ValueError(f"{options}: not of {name or 'one method'}")
 
 
-def _described(start: Start) -> object:
-    """What tells a start from any other."""
-    match start:
-        case Given(latent=latent):
-            return latent.ws.flatten().tolist()
-        case Encoder(network=EncoderNetwork() as network):
-            return network.fingerprint
-    return start.name
+def _watching(steps: int, photos: int) -> Callable[[Task], AbstractContextManager[Callable[[Record], None]]]:
+    """A bar for every group."""
+    done = 0
+
+    @contextmanager
+    def watching(task: Task) -> Iterator[Callable[[Record], None]]:
+        nonlocal done
+        done += len(task.crops)
+        begun = 0 if task.resume is None else task.resume.step
+        with descent(steps + 1 - begun, text=f"invert {done}/{photos}") as watch:
+            yield watch
+
+    return watching
 
 
-def _save(generator: Generator, found: Inversion, index: int, job: Job) -> Outcome:
-    """Write latent and picture; of a descent that was broken off also what it needs to go on."""
-    latent = found.latents[index]
-    assert latent.origin is not None
-    if not all(map(math.isfinite, latent.origin.losses.values())):
-        return Outcome("failed", reason=f"{job.source}: {found.stopped[index]}")
+def _save(prepared: Prepared, found: Inverted, unfinished: Unfinished, job: Job) -> Outcome:
+    """Write latent and picture."""
+    if found.latent is None:
+        return Outcome("failed", reason=found.reason)
+    unfinished.begin()
     file = job.stem.with_name(job.stem.name + ".safetensors")
-    latent.save(file)
-    write_picture(job.stem.with_name(job.stem.name + ".png"), render_one(generator, latent)[0])
-    if found.interrupted:
-        save_progress(_resume_file(job), found.progress, index=index, key=job.key)
-        return Outcome("interrupted", file.name, f"broken off before step {found.progress.step}; a rerun goes on")
-    _resume_file(job).unlink(missing_ok=True)
-    return Outcome("done", file.name, found.stopped[index] or "")
-
-
-def _resume_file(job: Job) -> Path:
-    return job.stem.with_name(f".{job.stem.name}.resume.safetensors")
+    found.latent.save(file)
+    write_picture(job.stem.with_name(job.stem.name + ".png"), render_one(prepared.generator, found.latent)[0])
+    if found.interrupted is not None:
+        return Outcome("interrupted", file.name, f"broken off before step {found.interrupted}; a rerun goes on")
+    return Outcome("done", file.name, found.reason)

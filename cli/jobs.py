@@ -1,7 +1,7 @@
 """Folder in, folder out: inputs keep their names, one failure stops no other, and a manifest tells of each.
 
-The manifest is a table, `manifest.csv`, with one line an input: done, skipped, failed or interrupted, and why.
-An input is skipped when an earlier run with the same settings finished it and its result is still there.
+The manifest is a table, `manifest.csv`, with one line an input: done, failed or interrupted, and why. An input is
+skipped when an earlier run with the same settings finished it and its result is still there: its line stays.
 """
 
 import csv
@@ -82,14 +82,14 @@ def run(
     *,
     settings: Mapping[str, Any],
     suffix: str,
-    work: Callable[[Sequence[Job]], Iterator[tuple[Job, Outcome]]],
+    work: Callable[[Sequence[Job], Sequence[Job]], Iterator[tuple[Job, Outcome]]],
 ) -> None:
     """Do all jobs that are not done yet; writes the manifest after each, and ends with exit code 1 if any failed.
 
     Args:
         settings: what decides the results, besides the inputs; JSON.
         suffix: of the results; a job is done when the manifest says so and this file is there.
-        work: takes the jobs to do, gives outcomes as they come; it handles the users' mistakes of single jobs.
+        work: takes all jobs and those to do, gives outcomes as they come; it handles single jobs' mistakes.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -104,13 +104,14 @@ def run(
     total = len(jobs) + len(failed)
     if todo:
         folder_must_be_writable(folder)
+    manifest.order([*failed, *(job.source for job in jobs)])
     for path, reason in failed.items():
         manifest.add(path, Outcome("failed", reason=reason))
     for job in jobs:
         if job not in todo:
             manifest.skip(job)
     interrupted = False
-    for job, outcome in work(todo):
+    for job, outcome in work(jobs, todo):
         interrupted |= outcome.status == "interrupted"
         manifest.add(job.source, outcome, job)
         if outcome.status == "done" and outcome.reason:
@@ -141,7 +142,8 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = _read(path)
-        self.now: list[str] = []
+        self.now: dict[str, str] = {}
+        self.ranks: dict[str, int] = {}
 
     @property
     def names(self) -> set[str]:
@@ -160,13 +162,17 @@ class Manifest:
             return False
         return row["output"].endswith(suffix) and (self.path.parent / row["output"]).is_file()
 
+    def order(self, sources: Sequence[Path]) -> None:
+        """Lines of other inputs first, then those of `sources` in this order, however they come."""
+        self.ranks = {str(source): rank for rank, source in enumerate(sources)}
+
     def skip(self, job: Job) -> None:
-        """Note that a job was finished before."""
-        self.add(job.source, Outcome("skipped", self.rows[str(job.source)]["output"], "finished before"), job)
+        """Note that a job was finished before; its line stays as it is, so that a rerun ends with the same table."""
+        self.now[str(job.source)] = "skipped"
 
     def add(self, source: Path, outcome: Outcome, job: Job | None = None) -> None:
         """Note what became of an input, and of its job if it came to one."""
-        self.now.append(str(source))
+        self.now[str(source)] = outcome.status
         name, key = ("", "") if job is None else (job.stem.name, job.key)
         values = (str(source), outcome.status, name, outcome.output, outcome.reason, key)
         self.rows[str(source)] = dict(zip(COLUMNS, values, strict=True))
@@ -174,16 +180,16 @@ class Manifest:
     @property
     def failures(self) -> list[str]:
         """Reasons of this run's failures."""
-        return [self.rows[name]["reason"] for name in self.now if self.rows[name]["status"] == "failed"]
+        return [self.rows[name]["reason"] for name, status in self.now.items() if status == "failed"]
 
     @property
     def summary(self) -> str:
         """Counts of this run, such as "3 done, 1 failed"."""
-        counts = Counter(self.rows[name]["status"] for name in self.now)
+        counts = Counter(self.now.values())
         return ", ".join(f"{count} {status}" for status, count in counts.items())
 
     def write(self) -> None:
-        """Write the table, atomically.
+        """Write the table, atomically, unless it stands there already.
 
         Raises:
             OutputError: it cannot be written.
@@ -191,8 +197,9 @@ class Manifest:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows.values())
-        write_text(self.path, text.getvalue())
+        writer.writerows(sorted(self.rows.values(), key=lambda row: self.ranks.get(row["input"], -1)))
+        if not self.path.exists() or self.path.read_bytes() != os.fsencode(text.getvalue()):
+            write_text(self.path, text.getvalue())
 
 
 def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:

@@ -1,5 +1,6 @@
 """What several commands share: options, devices, progress bars, the writing of results."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import Field, fields
@@ -45,6 +46,22 @@ def output_option(*, folder: bool, default: str | None = None) -> Callable[[Comm
     return click.option(
         "-o", "--output", type=kind, required=default is None, default=default, show_default=True, help=text
     )
+
+
+def memory_option(text: str) -> Callable[[Command], Command]:
+    """--memory, an amount such as 8GB, 500 MB or 2GiB, in bytes."""
+    return click.option("--memory", metavar="AMOUNT", callback=_bytes, help=text)
+
+
+def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Turn an amount of memory into bytes."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT])(i?)B?", value.strip(), re.IGNORECASE)
+    if found is None:
+        raise click.BadParameter(f"'{value}' is no amount of memory; write 8GB or 500MB")
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** (2 + "MGT".index(unit.upper())))
 
 
 def record_options(*records: type) -> Callable[[Command], Command]:

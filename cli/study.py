@@ -11,10 +11,10 @@ import click
 from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, generator_option, output_option, progress
 from wplus.core import FaceError, WplusError
-from wplus.inversion import Settings
+from wplus.inversion import Adam, Settings
 from wplus.models import load_generator, load_perceptual
 from wplus.studies import STUDIES
-from wplus.studies.bench import QUICK_STEPS, Bench, Watch
+from wplus.studies.bench import QUICK_STEPS, STEPS, Bench, Watch
 from wplus.studies.photos import QUICK_PHOTOS, read_photos
 from wplus.studies.report import write_report
 from wplus.studies.run import Section, about, run_study
@@ -64,7 +64,7 @@ def command(
     folder_must_be_writable(output)
     opened = load_generator(generator).to(device)
     network = load_perceptual(opened.card.perceptual).to(device)
-    settings = Settings(steps=steps or (QUICK_STEPS if quick else Settings.steps), seed=seed)
+    settings = Settings(steps=steps or (QUICK_STEPS if quick else STEPS), seed=seed, method=Adam())
     pictures = read_photos(photos, size=opened.resolution, most=QUICK_PHOTOS if quick else None)
     bench = Bench(opened, network, pictures, Store(output / ".work"), settings, quick)
     wanted = [entry.name for entry in STUDIES] if name == "all" else [name]

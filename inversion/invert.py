@@ -2,18 +2,22 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from wplus.alignment import Crop
 from wplus.core.errors import GeneratorError
 from wplus.core.latent import Latent, join
+from wplus.inversion.noise import WithNoise
 from wplus.inversion.objectives import Objective, image2stylegan
-from wplus.inversion.optimise import Progress, Record, Settings, steps
+from wplus.inversion.optimise import steps
+from wplus.inversion.penalties import PNNorm
+from wplus.inversion.records import Ending, Progress, Record
+from wplus.inversion.settings import EDITABILITY, Settings
 from wplus.inversion.spaces import Space, W, WPlus
-from wplus.inversion.starts import Mean, Start
-from wplus.models import Generator, load_perceptual
+from wplus.inversion.starts import Given, Mean, Start
+from wplus.models import VGG, Generator, fast, load_perceptual
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,12 @@ def invert(
     """Find the codes that render `crop` (Image2StyleGAN).
 
     Args:
-        generator: frozen.
-        crop: one crop, or several that are descended together with the results that each would have alone.
-        objective: what is minimised; by default Image2StyleGAN's, with the perceptual network that the
-            generator's card names.
+        generator: frozen; computed on the fastest path that the machine has (`models/fast`), as are the networks of
+            the default objective.
+        crop: one crop, or several that are descended together with the results that each would have alone; where
+            one has a mask, terms look only there.
+        objective: what is minimised; by default `objective_for` the perceptual network that the generator's card
+            names.
         space, start, settings: what moves, from where, and how.
         resume: `progress` of an earlier inversion with the same arguments.
         watch: is shown every record as it comes.
@@ -72,20 +78,26 @@ def invert(
         ValueError: no crops, or crops of another size than the generator's pictures.
         WeightsError: the perceptual network's weights are missing.
     """
+    if isinstance(start, Given) and isinstance(space, WithNoise) and space.maps is None:
+        space = replace(space, maps=start.latent.noise)
     check_space(generator, space)
     crops = [crop] if isinstance(crop, Crop) else list(crop)
     sizes = {tuple(item.picture.shape[1:]) for item in crops}
     if sizes != {(generator.resolution, generator.resolution)}:
         raise ValueError(f"crops have sizes {sorted(sizes)}, expected {generator.resolution} px square")
     target = torch.stack([item.picture for item in crops]).to(generator.device)
+    masks = [torch.ones_like(item.picture[0]) if item.mask is None else item.mask for item in crops]
     if objective is None:
-        objective = image2stylegan(load_perceptual(generator.card.perceptual).to(generator.device))
+        objective = objective_for(generator, fast(load_perceptual(generator.card.perceptual).to(generator.device)))
+    if any(item.mask is not None for item in crops):
+        objective = objective.masked(torch.stack(masks))
     began = time.monotonic()
     totals: list[torch.Tensor] = []
     record: Record | None = None
     interrupted = False
     try:
-        for record in steps(generator, target, objective, space=space, start=start, settings=settings, resume=resume):
+        quick = fast(generator)
+        for record in steps(quick, target, objective, space=space, start=start, settings=settings, resume=resume):
             totals.append(record.total)
             watch(record)
     except KeyboardInterrupt:
@@ -93,7 +105,7 @@ def invert(
             raise
         interrupted = True
     assert record is not None
-    described = asdict(settings) | {
+    described = settings.to_json() | {
         "space": generator.space if isinstance(space, WPlus) else space.name,
         "start": start.name,
         "objective": objective.to_json(),
@@ -101,9 +113,11 @@ def invert(
         "torch": torch.__version__,
     }
     progress = record.progress
+    ws, noise = space.ws(progress.best_code, generator).cpu(), space.noise(progress.best_code, generator)
     latents = tuple(
         Latent(
-            progress.best_ws[index : index + 1].cpu(),
+            ws[index : index + 1],
+            None if noise is None else tuple(item[index : index + 1].cpu() for item in noise),
             origin=generator.origin(
                 crop=item.alignment.to_json(),
                 settings=described,
@@ -116,11 +130,23 @@ def invert(
     return Inversion(
         latents,
         tuple(zip(*torch.stack(totals).tolist(), strict=True)),
-        tuple(_reason(record, index) for index in range(len(crops))),
+        tuple(_reason(progress, index) for index in range(len(crops))),
         interrupted,
         progress,
         time.monotonic() - began,
     )
+
+
+def objective_for(generator: Generator, network: VGG, *, editability: float = EDITABILITY) -> Objective:
+    """Image2StyleGAN's objective, with II2S's penalty on unlikely codes where the generator has a W.
+
+    Without it a quasi-Newton descent ends further from the mean code than Adam does at the same loss.
+
+    Raises:
+        ValueError: `editability`, the penalty's weight, is negative or not finite.
+    """
+    penalties = (PNNorm(editability),) if editability and generator.space == "W+" else ()
+    return Objective(image2stylegan(network).terms, penalties)
 
 
 def check_space(generator: Generator, space: Space) -> None:
@@ -133,11 +159,14 @@ def check_space(generator: Generator, space: Space) -> None:
         raise GeneratorError(
             f"{generator.name} has stylemaps, whose cells never share one vector of W; use another space"
         )
+    space.code(generator.mean_ws, generator)  # says what else is missing, before any photograph is read
 
 
-def _reason(record: Record, index: int) -> str | None:
+def _reason(progress: Progress, index: int) -> str | None:
     """Why a picture's descent ended early."""
-    if bool(record.progress.alive[index]):
-        return None
-    kind = "diverged" if bool(torch.isfinite(record.total[index])) else "is not finite"
-    return f"its loss {kind}; the best codes before that are kept"
+    match Ending(int(progress.ending[index])):
+        case Ending.DIVERGED:
+            return "its loss diverged; the best codes before that are kept"
+        case Ending.NOT_FINITE:
+            return "its loss is not finite; the best codes before that are kept"
+    return None

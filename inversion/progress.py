@@ -4,7 +4,7 @@ from pathlib import Path
 
 from wplus.core.errors import LatentError
 from wplus.core.tensorfile import read_tensors, write_tensors
-from wplus.inversion.optimise import Progress
+from wplus.inversion.records import Progress
 
 
 def save_progress(path: Path, progress: Progress, *, index: int, key: str) -> None:
@@ -14,11 +14,12 @@ def save_progress(path: Path, progress: Progress, *, index: int, key: str) -> No
         OutputError: the file cannot be written.
     """
     row = slice(index, index + 1)
-    names = ("code", "first_moment", "second_moment", "ceiling", "best_ws", "alive")
-    tensors = {name: getattr(progress, name)[row] for name in names}
+    tensors = {name: getattr(progress, name)[row] for name in ("code", "ceiling", "best_code", "mark", "ending")}
+    tensors |= {f"memory.{name}": values[row] for name, values in progress.memory.items()}
     tensors |= {f"best_losses.{name}": loss[row] for name, loss in progress.best_losses.items()}
     order = list(progress.best_losses)  # sums of floats depend on it
-    write_tensors(path, tensors, {"kind": "progress", "step": progress.step, "key": key, "terms": order})
+    told = {"step": progress.step, "seconds": progress.seconds, "key": key, "terms": order}
+    write_tensors(path, tensors, {"kind": "progress", **told})
 
 
 def load_progress(path: Path, *, key: str) -> Progress | None:
@@ -30,6 +31,9 @@ def load_progress(path: Path, *, key: str) -> Progress | None:
         if header["key"] != key:
             return None
         best = {name: tensors.pop(f"best_losses.{name}") for name in header["terms"]}
-        return Progress(step=int(header["step"]), best_losses=best, **tensors)
+        kept = [name for name in tensors if name.startswith("memory.")]
+        memory = {name.removeprefix("memory."): tensors.pop(name) for name in kept}
+        seconds = float(header["seconds"])
+        return Progress(step=int(header["step"]), memory=memory, best_losses=best, seconds=seconds, **tensors)
     except (LatentError, KeyError, TypeError):
         return None  # damaged: begun again

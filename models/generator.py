@@ -186,20 +186,21 @@ class Generator:
         """An origin that names this generator; `details` are further fields of `Origin`."""
         return Origin(self.name, self.fingerprint, self.resolution, self.w_radius, self.space, **details)
 
-    def __call__(self, latent: Latent | Tensor) -> Images:
+    def __call__(self, latent: Latent | Tensor, *, noise: tuple[Tensor, ...] | None = None) -> Images:
         """Render codes: (batch, layers, w_dim) to RGB (batch, 3, resolution, resolution), nominally in [-1, 1].
 
-        Grey pictures come as RGB, the opacity of RGBA pictures is left out.
+        Grey pictures come as RGB, the opacity of RGBA pictures is left out. `noise` are maps (batch, 1, height, width)
+        for bare codes; a latent brings its own, and where there are none the network's are taken.
 
         Raises:
             LatentError: the latent belongs to another generator, or has other shapes.
         """
         if isinstance(latent, Latent):
             self.check(latent)
-            noise = None if latent.noise is None else tuple(item.to(self.device) for item in latent.noise)
-            return _rgb(self.network.synthesis(latent.ws.to(self.device), noise=noise or "const"))
+            own = None if latent.noise is None else tuple(item.to(self.device) for item in latent.noise)
+            return _rgb(self.network.synthesis(latent.ws.to(self.device), noise=own or "const"))
         self._check_shape(latent)
-        return _rgb(self.network.synthesis(latent))
+        return _rgb(self.network.synthesis(latent, noise=noise or "const"))
 
     def check(self, latent: Latent) -> None:
         """See that `latent` can be rendered here.

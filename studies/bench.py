@@ -1,7 +1,7 @@
 """The bench of all studies: photographs, generator and settings, and embeddings that are computed once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
@@ -44,6 +44,9 @@ Descend = partial[Inversion]
 
 Watch = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and of how much."""
+
+STEPS = 1500
+"""Steps of Adam in an embedding of a whole study."""
 
 QUICK_STEPS = 150
 """Steps of an embedding in a quick study: enough for an order, not for a picture."""
@@ -154,7 +157,7 @@ class Bench:
         objective, settings = objective or self.objective, settings or self.settings
         key = {
             "what": "embed",
-            "settings": asdict(settings) | {"space": space.name, "start": _described(start)},
+            "settings": settings.to_json() | {"space": space.name, "start": _described(start)},
             "objective": objective.to_json(),
         }
         descend = partial(invert, self.generator, objective=objective, space=space, start=start, settings=settings)

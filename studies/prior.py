@@ -51,6 +51,9 @@ class Likely:
         length = code.square().mean(dim=2, keepdim=True).sqrt()
         return self.space.from_pn(code / (length / self.radius).clamp(min=1))
 
+    def noise(self, code: Tensor, generator: Generator) -> None:
+        return None
+
 
 def stopped(bench: Bench, pictures: Images, losses: Losses) -> tuple[Ws, Ws]:
     """W+ embeddings at the first step at which each reaches a loss, and at the end of the same descent.

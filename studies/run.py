@@ -84,7 +84,7 @@ def about(bench: Bench) -> dict[str, str]:
         "generator": f"{generator.name}, {generator.resolution} px, fingerprint {generator.fingerprint}",
         "perceptual network": bench.perceptual.name,
         "photographs": counted,
-        "settings": ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in asdict(bench.settings).items()),
+        "settings": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in bench.settings.to_json().items()),
         "quick": "yes: few photographs, few steps; an order, not a figure to quote" if bench.quick else "no",
         "device": generator.device.type,
         "versions": ", ".join(f"{name} {version(name)}" for name in ("wplus", "torch", "numpy")),

@@ -30,7 +30,7 @@ QUICK = ("--steps", "6")
 @pytest.fixture
 def pressing_ctrl_c():
     """While this context is open, every inversion is interrupted at its third step."""
-    module = importlib.import_module("wplus.cli.invert")
+    module = importlib.import_module("wplus.inversion.folder.recipe")
     real = module.invert
 
     def interrupted(*args, watch, **kwargs):
@@ -110,7 +110,7 @@ def test_one_bad_file_does_not_stop_the_others_and_a_rerun_skips(wplus, portrait
     assert files(out) == ["good.json", "good.png", "manifest.csv"]
     before = (out / "good.png").stat().st_mtime_ns
     assert wplus("align", folder, "-o", out, "--size", 64)[0] == 1
-    assert manifest(out)["good.jpg"]["status"] == "skipped"
+    assert manifest(out)["good.jpg"]["status"] == "done"  # the line stays
     assert (out / "good.png").stat().st_mtime_ns == before
     wplus("align", folder, "-o", out, "--size", 32)  # other settings: done anew
     assert manifest(out)["good.jpg"]["status"] == "done"
@@ -200,7 +200,7 @@ def test_an_inverted_photo_renders_from_its_file_alone_to_the_saved_picture(wplu
     assert origin.generator == "faces-64"
     assert origin.settings["steps"] == 6
     assert origin.settings["objective"]["perceptual"]["network"] == "vgg-slim"
-    assert set(origin.losses) == {"perceptual", "pixel"}
+    assert set(origin.losses) == {"perceptual", "pixel", "P_N norm"}
     code, shown, _ = wplus("invert", portrait, "-o", out, *QUICK)
     assert (code, shown) == (0, f"{out}: 1 skipped of 1\n")
     assert wplus("restore", portrait, out / "astronaut.safetensors", "-o", tmp_path / "back.png")[0] == 0
@@ -489,6 +489,15 @@ def test_an_inversion_can_start_from_a_latent(wplus, portrait, latents, tmp_path
     mini.sample(0).save(tmp_path / "mini.safetensors")
     assert "belongs to generator mini" in wplus(*words, tmp_path / "mini.safetensors")[2]
     assert "nothing: no such file" in wplus(*words, "nothing")[2]
+
+
+def test_a_value_of_one_method_chooses_that_method(wplus, portrait, tmp_path):
+    words = ("invert", portrait, "-o", tmp_path / "out", "--steps", 0, "--learning-rate", 0.02)
+    assert wplus(*words)[0] == 0
+    settings = Latent.load(tmp_path / "out" / "astronaut.safetensors").origin.settings
+    assert (settings["method"], settings["learning_rate"], settings["steps"]) == ("adam", 0.02, 0)
+    code, _, err = wplus(*words, "--method", "quasi-newton")
+    assert (code, err.splitlines()[-1]) == (2, "Error: --learning-rate: not of quasi-newton")
 
 
 def test_an_encoder_is_trained_and_answers_at_once(wplus, portrait, tmp_path, mini):

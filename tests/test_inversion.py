@@ -9,11 +9,14 @@ from torch import nn
 from wplus.alignment import Alignment, Crop
 from wplus.core import GeneratorError
 from wplus.inversion import (
+    Adam,
     Given,
     Mean,
     Objective,
     Perceptual,
     Pixel,
+    Projector,
+    QuasiNewton,
     Random,
     Settings,
     W,
@@ -119,7 +122,7 @@ def test_a_batch_gives_what_its_images_give_alone(mini):
     objective = Objective((Scaled(Perceptual(network), 1e-8), Scaled(Pixel(), 1e-8)))
     pictures = torch.cat([mini(mini.sample(seed)) for seed in range(3)]).clamp(-1, 1)
     for start in (Mean(), Random()):
-        settings = Settings(steps=8)
+        settings = Settings(steps=8, method=Adam())
         together = invert(mini, [crop_of(p) for p in pictures], objective=objective, start=start, settings=settings)
         for index, picture in enumerate(pictures):
             alone = invert(mini, crop_of(picture), objective=objective, start=start, settings=settings)
@@ -136,7 +139,7 @@ def test_a_record_belongs_to_one_moment(mini):
 
 def test_the_best_codes_are_kept_not_the_last(toy):
     picture = toy(codes(1))
-    wild = Settings(steps=30, learning_rate=0.8, final_rate=1.0)
+    wild = Settings(steps=30, method=Adam(learning_rate=0.8, final_rate=1.0))
     found = invert(toy, crop_of(picture[0]), objective=PIXEL, settings=wild)
     loss = float((toy(found.latent.ws) - picture).square().mean())
     assert loss == pytest.approx(min(found.history[0]), rel=1e-5)
@@ -174,7 +177,9 @@ def test_a_picture_that_is_not_finite_stops_alone(toy):
 
 def test_a_descent_that_diverges_keeps_its_best_codes(toy):
     picture = toy(codes(1))
-    found = invert(toy, crop_of(picture[0]), objective=PIXEL, settings=Settings(steps=50, learning_rate=100.0))
+    found = invert(
+        toy, crop_of(picture[0]), objective=PIXEL, settings=Settings(steps=50, method=Adam(learning_rate=100.0))
+    )
     assert "diverged" in found.stopped[0]
     assert len(found.history[0]) < 51
     start = float((toy(Mean().ws(toy, picture, seed=0)) - picture).square().mean())
@@ -183,8 +188,10 @@ def test_a_descent_that_diverges_keeps_its_best_codes(toy):
 
 def test_the_papers_preset_is_the_papers():
     paper = Settings.image2stylegan()
-    assert (paper.steps, paper.learning_rate, paper.beta1, paper.beta2, paper.epsilon) == (5000, 0.01, 0.9, 0.999, 1e-8)
-    assert paper.rate(0) == paper.rate(4999) == 0.01
+    assert paper.steps == 5000
+    adam = paper.method
+    assert (adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon) == (0.01, 0.9, 0.999, 1e-8)
+    assert adam.rate(0, 5000) == adam.rate(4999, 5000) == 0.01
     perceptual, pixel = image2stylegan(load_perceptual("vgg-slim")).terms
     assert perceptual.taps == ("conv1_1", "conv1_2", "conv3_2", "conv4_2")
     assert perceptual.weight == pixel.weight == 1
@@ -193,9 +200,17 @@ def test_the_papers_preset_is_the_papers():
 
 
 def test_settings_refuse_nonsense():
-    for wrong in ({"steps": -1}, {"learning_rate": 0.0}, {"final_rate": 0.0}):
-        with pytest.raises(ValueError, match="must be"):
-            Settings(**wrong)
+    for record, wrong in (
+        (Settings, {"steps": -1}),
+        (Settings, {"plateau": 1.0}),
+        (Settings, {"seconds": -1.0}),
+        (Adam, {"learning_rate": 0.0}),
+        (Adam, {"final_rate": 0.0}),
+        (Projector, {"peak_rate": 0.0}),
+        (QuasiNewton, {"history": 0}),
+    ):
+        with pytest.raises(ValueError, match="must"):
+            record(**wrong)
 
 
 def test_starts_are_what_they_say(mini):

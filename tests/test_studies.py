@@ -12,7 +12,7 @@ import torch
 from wplus.alignment import as_crop
 from wplus.core import FaceError, ImageError
 from wplus.core.images import from_bytes, resized, write_picture
-from wplus.inversion import Given, Mean, Objective, Pixel, Settings
+from wplus.inversion import Adam, Given, Mean, Objective, Pixel, Settings
 from wplus.models import Generator, load_perceptual
 from wplus.models.architectures import build
 from wplus.studies import (
@@ -451,8 +451,8 @@ def test_a_plateau_begins_where_the_fall_is_done():
 
 def test_iterations_go_as_far_as_the_papers():
     settings = iterations.constant(Settings(steps=2500))
-    assert (settings.steps, settings.learning_rate, settings.final_rate) == (5000, 0.01, 1.0)
-    assert iterations.constant(Settings(steps=150)).learning_rate == 0.1
+    assert settings == Settings(steps=5000, method=Adam(learning_rate=0.01, final_rate=1.0))
+    assert iterations.constant(Settings(steps=150)).method.learning_rate == 0.1
 
 
 def test_reembedding_compares_its_rounds():

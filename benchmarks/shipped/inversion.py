@@ -13,7 +13,7 @@ from wplus.alignment import Crop, as_crop, detect
 from wplus.core.images import find_pictures
 from wplus.core.latent import Latent
 from wplus.editing import morph
-from wplus.inversion import Encoder, Objective, Settings, image2stylegan, invert
+from wplus.inversion import Adam, Encoder, Objective, Settings, image2stylegan, invert
 from wplus.metrics import SAME_PERSON, identity_distance, mse
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_encoder, load_perceptual
@@ -110,7 +110,7 @@ def encoder(generator: Generator, photos: Path) -> list[Figure]:
     objective = image2stylegan(load_perceptual(generator.card.perceptual))
     start = _loss(generator, crops, objective, Settings(steps=0), encoded=True)
     descents = {
-        rate: _loss(generator, crops, objective, Settings(steps=30, learning_rate=rate, final_rate=1.0))
+        rate: _loss(generator, crops, objective, Settings(steps=30, method=Adam(learning_rate=rate, final_rate=1.0)))
         for rate in RATES
     }
     network = load_encoder(generator)

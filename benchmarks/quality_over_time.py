@@ -1,0 +1,258 @@
+"""How good a picture each method has after how many seconds, and how long each takes to what the usual ways reach.
+
+    python -m benchmarks.quality_over_time ../shared/photos -o runs/quality
+    python -m benchmarks.quality_over_time --targets random-256 -o runs/quality-256
+
+Targets are the CelebA-HQ crops at the size of the shipped generator, or two pictures of a 256 px generator of random
+weights: one that its codes can render, and one of other noise, which they cannot. All ways move the same codes (W+)
+and are compared by Image2StyleGAN's objective; "as shipped" has the penalty on unlikely codes beside it. Trajectories
+are followed in batches; seconds are evaluations times the seconds that one takes with a single picture, measured at the
+end, the ways taking turns. The usual ways run on the usual step (`benchmarks/plain.py`) with frozen weights.
+"""
+
+import json
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import matplotlib as mpl
+import torch
+from tqdm import tqdm
+
+from benchmarks.shipped.inversion import celebahq
+from benchmarks.step import networks, step_of
+from wplus.core.shapes import Images, Losses, Ws
+from wplus.inversion import (
+    Adam,
+    Encoder,
+    Mean,
+    Projector,
+    QuasiNewton,
+    Settings,
+    Start,
+    WPlus,
+    objective_for,
+    steps,
+)
+from wplus.inversion.settings import EDITABILITY
+from wplus.metrics import identity_distance, mse
+from wplus.metrics.latents import distance_to_mean, pn_norm
+from wplus.metrics.perceptual import load_lpips
+from wplus.models import VGG, Generator, fast, load_generator, load_perceptual
+from wplus.models.pn import pn_of
+
+MARKS = (5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 3000, 5000)
+"""Evaluations after which pictures are looked at."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to invert."""
+
+    name: str
+    settings: Settings
+    start: Start = Mean()  # noqa: RUF009  (a frozen value)
+    usual: bool = False
+    """Whether it is timed on the usual step."""
+    editability: float = 0.0
+    """Weight of the penalty on unlikely codes."""
+
+
+ADAM = Way("Adam 0.01, usual step", Settings(steps=1000, method=Adam(learning_rate=0.01, final_rate=1.0)), usual=True)
+PAPER = Way("Adam 0.01, 5000, usual step", Settings.image2stylegan(), usual=True)
+PROJECTOR = Way("projector, usual step", Settings(steps=1000, method=Projector()), usual=True)
+OURS = (
+    Way("Adam 0.1, cosine, 300", Settings(steps=300)),
+    Way("L-BFGS alone", Settings(steps=300, method=QuasiNewton(directions=0))),
+    Way("L-BFGS", Settings(steps=300, method=QuasiNewton())),
+    Way("L-BFGS as shipped", Settings(steps=300), editability=EDITABILITY),
+    Way("L-BFGS, encoder start", Settings(steps=300, method=QuasiNewton()), Encoder()),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a way did: the best loss after every evaluation (steps, pictures), and figures at the marks."""
+
+    best: torch.Tensor
+    figures: list[dict[str, float]]
+    setup: float
+    """Seconds before the first step, once for all pictures."""
+
+
+def follow(way: Way, generator: Generator, vgg: VGG, target: Images, *, squeeze: Path | None) -> Run:
+    """Descend from every target, in batches of eight or alone."""
+    objective = objective_for(generator, vgg, editability=way.editability)
+    together = 8 if generator.resolution <= 128 else 1
+    parts: list[torch.Tensor] = []
+    kept: dict[int, list[Ws]] = {}
+    began = time.perf_counter()
+    problem_ready = 0.0
+    for group in target.split(together):
+        best: list[Losses] = []
+        records = steps(generator, group, objective, space=WPlus(), start=way.start, settings=way.settings)
+        for record in tqdm(records, total=way.settings.steps + 1, desc=way.name, leave=False, disable=None):
+            problem_ready = problem_ready or time.perf_counter() - began
+            found = record.progress.best_losses
+            best.append(torch.stack([found[term.name] for term in objective.terms]).sum(dim=0))
+            if record.step in MARKS:
+                kept.setdefault(record.step, []).append(record.progress.best_code)
+        parts.append(torch.stack(best))
+    best_losses = torch.cat(parts, dim=1)
+    looked = [
+        {"evaluations": mark, "loss": float(best_losses[mark].median())}
+        | judge(generator, torch.cat(ws), target, squeeze)
+        for mark, ws in kept.items()
+    ]
+    return Run(best_losses, looked, problem_ready)
+
+
+def judge(generator: Generator, ws: Ws, target: Images, squeeze: Path | None) -> dict[str, float]:
+    """Medians over pictures: squared error, LPIPS-squeeze, identity distance, distance from the mean, norm in P_N."""
+    with torch.no_grad():
+        pictures = torch.cat([generator(part) for part in ws.split(8)]).clamp(-1, 1)
+        found = {"mse": float(mse(pictures, target).median())}
+        if squeeze is not None:
+            found["lpips-squeeze"] = float(load_lpips("squeeze", squeeze)(pictures, target).median())
+    if generator.resolution == 64:
+        pairs = [identity_distance(a, b) for a, b in zip(pictures, target, strict=True)]
+        found["identity"] = statistics.median([pair for pair in pairs if pair is not None] or [float("nan")])
+    found["|w - mean|"] = float(distance_to_mean(ws, generator).median())
+    found["P_N norm"] = float(pn_norm(ws, pn_of(generator)).median())
+    return found
+
+
+def seconds_an_evaluation(
+    ways: list[Way], generator: Generator, vgg: VGG, target: Images, rounds: int
+) -> dict[str, float]:
+    """Medians for one picture, the ways taking turns; a way's own work between evaluations is part of it."""
+    count = 10 if generator.resolution <= 128 else 3
+    found: dict[str, list[float]] = {way.name: [] for way in ways}
+    usual = step_of("usual, frozen", generator, vgg, 1)
+    for _ in range(rounds):
+        for way in ways:
+            if way.usual:
+                began = time.perf_counter()
+                for _ in range(count):
+                    usual()
+                found[way.name].append((time.perf_counter() - began) / count)
+                continue
+            objective = objective_for(generator, vgg, editability=way.editability)
+            records = steps(generator, target[:1], objective, space=WPlus(), start=way.start, settings=way.settings)
+            next(records)
+            began = time.perf_counter()
+            for _ in range(count):
+                next(records)
+            found[way.name].append((time.perf_counter() - began) / count)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def reached(run: Run, loss: torch.Tensor) -> list[int | None]:
+    """For each picture the evaluations until its best loss is at most `loss`; None where it never was."""
+    below = run.best <= loss
+    return [int(below[:, index].float().argmax()) if below[-1, index] else None for index in range(below.shape[1])]
+
+
+@click.command(help=__doc__)
+@click.argument("photos", type=click.Path(path_type=Path), required=False)
+@click.option("--targets", type=click.Choice(["photos", "random-256"]), default="photos", show_default=True)
+@click.option("--count", default=26, show_default=True, help="Photographs at most.")
+@click.option("--paper", is_flag=True, help="Run Adam for the paper's 5000 steps too.")
+@click.option("--squeeze", type=click.Path(path_type=Path), help="File of SqueezeNet's weights, for LPIPS.")
+@click.option("--rounds", default=5, show_default=True, help="Turns of the timing.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+def main(
+    photos: Path | None, targets: str, count: int, paper: bool, squeeze: Path | None, rounds: int, output: Path
+) -> None:
+    """Run all ways."""
+    if targets == "photos":
+        if photos is None:
+            raise click.UsageError("give the folder of photographs")
+        generator = load_generator("faces-64")
+        vgg = load_perceptual(generator.card.perceptual)
+        names, crops = zip(*celebahq(photos, generator)[:count], strict=True)
+        target, labels = torch.stack([crop.picture for crop in crops]), [path.stem for path in names]
+        ways = [ADAM, *([PAPER] if paper else []), PROJECTOR, *OURS]
+    else:
+        generator, vgg = networks(256)
+        target, labels = random_targets(generator), ["reachable", "other noise"]
+        ways = [ADAM, PROJECTOR, *OURS[:-1]]
+    plain, (quick, quick_vgg) = (generator, vgg), (fast(generator), fast(vgg))
+    runs = {way.name: follow(way, quick, quick_vgg, target, squeeze=squeeze) for way in ways}
+    ours = [way for way in ways if not way.usual]
+    seconds = seconds_an_evaluation(ours, quick, quick_vgg, target, rounds)
+    seconds |= seconds_an_evaluation([way for way in ways if way.usual], *plain, target, rounds)
+    rows = compared(ways, runs, seconds)
+    output.mkdir(parents=True, exist_ok=True)
+    told = {
+        "targets": labels, "generator": generator.fingerprint, "threads": torch.get_num_threads(),
+        "torch": torch.__version__, "seconds an evaluation": seconds, "ratios": rows,
+        "figures": {name: run.figures for name, run in runs.items()},
+        "set-up seconds": {name: run.setup for name, run in runs.items()},
+    }  # fmt: skip
+    (output / "quality_over_time.json").write_text(json.dumps(told, indent=1) + "\n")
+    plot(runs, seconds, output / "quality_over_time.png")
+    report(rows, runs, seconds)
+
+
+def random_targets(generator: Generator) -> Images:
+    """A picture that codes of W+ can render, and one of other noise maps."""
+    draw = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        ws = generator.map(torch.randn(2 * generator.layers, generator.z_dim, generator=draw))[:, 0]
+        ws = ws.view(2, generator.layers, -1)
+        maps = [torch.randn(1, 1, *shape, generator=draw) for shape in generator.network.synthesis.noise_shapes]
+        return torch.cat([generator(ws[:1]), generator(ws[1:], noise=tuple(maps))])
+
+
+def compared(ways: list[Way], runs: dict[str, Run], seconds: dict[str, float]) -> list[dict[str, Any]]:
+    """By how much each of ours is sooner where each usual way ends: a ratio a picture, and the median."""
+    rows = []
+    for usual in [way for way in ways if way.usual]:
+        last, whole = runs[usual.name].best[-1], usual.settings.steps * seconds[usual.name]
+        for way in [way for way in ways if not way.usual]:
+            counts = reached(runs[way.name], last)
+            # counted from the first evaluation; one that never gets there counts as no gain
+            ratios = [whole / ((count + 1) * seconds[way.name]) if count is not None else 0.0 for count in counts]
+            rows.append(
+                {
+                    "to the loss of": usual.name, "way": way.name, "median": statistics.median(ratios),
+                    "least": min(ratios), "evaluations": counts, "ratios": [round(ratio, 1) for ratio in ratios],
+                }
+            )  # fmt: skip
+    return rows
+
+
+def report(rows: list[dict[str, Any]], runs: dict[str, Run], seconds: dict[str, float]) -> None:
+    """The tables."""
+    for name, run in runs.items():
+        click.echo(f"{name}: {1000 * seconds[name]:.1f} ms an evaluation, set-up {run.setup:.1f} s")
+        for figures in run.figures:
+            click.echo("   " + "  ".join(f"{key} {value:.4g}" for key, value in figures.items()))
+    for row in rows:
+        click.echo(
+            f"{row['way']} to the loss of {row['to the loss of']}: {row['median']:.1f}x (least {row['least']:.1f})"
+        )
+        click.echo(f"   evaluations {row['evaluations']}")
+
+
+def plot(runs: dict[str, Run], seconds: dict[str, float], path: Path) -> None:
+    """Median loss against seconds."""
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5))
+    for name, run in runs.items():
+        median = run.best.median(dim=1).values
+        axes.plot([(step + 1) * seconds[name] for step in range(len(median))], median, label=name)
+    axes.set(xscale="log", yscale="log", xlabel="seconds a picture", ylabel="loss, median over pictures")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    main()

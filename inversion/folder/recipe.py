@@ -1,0 +1,177 @@
+"""All that decides an inversion besides its crops, as plain values: they travel to other processes and machines."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wplus.alignment import Crop
+from wplus.core.errors import LatentError, WeightsError
+from wplus.core.latent import Latent
+from wplus.inversion.identity import Identity
+from wplus.inversion.invert import Inversion, check_space, invert
+from wplus.inversion.noise import own_noise
+from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term
+from wplus.inversion.penalties import NoiseCorrelation, PNNorm
+from wplus.inversion.records import Progress, Record
+from wplus.inversion.refine import NOISE_SETTINGS, refine_noise
+from wplus.inversion.settings import Settings
+from wplus.inversion.spaces import SPACES, Space
+from wplus.inversion.starts import Encoder, Given, Mean, Random, Start
+from wplus.models import (
+    IMAGE2STYLEGAN_TAPS,
+    EncoderNetwork,
+    Generator,
+    fast,
+    load_encoder,
+    load_generator,
+    load_identity,
+    load_perceptual,
+    read_encoder,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A recipe with its networks, on one device."""
+
+    generator: Generator
+    objective: Objective
+    space: Space
+    start: Start
+    settings: Settings
+    noise_steps: int = 0
+
+    def __call__(
+        self,
+        crops: Sequence[Crop],
+        *,
+        resume: Progress | None = None,
+        watch: Callable[[Record], None] = lambda record: None,
+    ) -> Inversion:
+        """Invert crops together; see `wplus.inversion.invert` and, if there are steps for noise, `refine_noise`."""
+        found = invert(
+            self.generator,
+            crops,
+            objective=self.objective,
+            space=self.space,
+            start=self.start,
+            settings=self.settings,
+            resume=resume,
+            watch=watch,
+        )
+        if not self.noise_steps or found.interrupted:
+            return found
+        refined = refine_noise(
+            self.generator,
+            crops,
+            found.latents,
+            objective=Objective(self.objective.terms, (NoiseCorrelation(),)),
+            settings=replace(NOISE_SETTINGS, steps=self.noise_steps),
+            watch=watch,
+        )
+        # broken off there, the codes are gone on from, and the noise is looked for again
+        return replace(found, interrupted=True) if refined.interrupted else replace(refined, stopped=found.stopped)
+
+    @property
+    def title(self) -> str:
+        """What it works with, in a line."""
+        terms = [term for term in self.objective.terms if isinstance(term, Perceptual)]
+        network = f", perceptual network {terms[0].network.name}" if terms else ""
+        return f"generator {self.generator.name} ({self.generator.resolution} px){network}, {self.generator.device}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What tells its results from any other's."""
+        return (
+            self.settings.to_json()
+            | {
+                "generator": self.generator.fingerprint,
+                "objective": self.objective.to_json(),
+                "space": self.space.name,
+                "start": _start_json(self.start),
+            }
+            | ({"noise_steps": self.noise_steps} if self.noise_steps else {})
+        )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is minimised, where, from where and how, by names.
+
+    Args:
+        generator: a name in the catalogue, or a file.
+        perceptual: a perceptual network's name or file; None for the one that the generator names.
+        taps: its layers that are compared.
+        perceptual_weight, pixel_weight, identity_weight: the lambdas of the terms; without weight there is no identity.
+        editability: weight of `PNNorm`, where the generator has a W; 0 for none.
+        space: W+, W or Z.
+        start: mean, random, encoder, the file of one latent, or guess: the encoder's where there is one, else the mean.
+        encoder: an encoder's file; None for the generator's own.
+        settings: how the descent goes.
+        noise_steps: steps that fit noise maps afterwards.
+    """
+
+    generator: str
+    perceptual: str | None = None
+    taps: tuple[str, ...] = IMAGE2STYLEGAN_TAPS
+    perceptual_weight: float = 1.0
+    pixel_weight: float = 1.0
+    identity_weight: float = 0.0
+    editability: float = 0.0
+    space: str = "W+"
+    start: str = "mean"
+    encoder: Path | None = None
+    settings: Settings = Settings()  # noqa: RUF009  (frozen values)
+    noise_steps: int = 0
+
+    def on(self, device: str) -> Prepared:
+        """Load its networks to a device.
+
+        Raises:
+            GeneratorError: no such generator, or it does not have this space.
+            LatentError: the start is no file of one latent of this generator.
+            WeightsError: weights of another network are missing or damaged.
+            ValueError: weights or taps that make no objective.
+        """
+        generator = load_generator(self.generator).to(device)
+        space = next(space for space in SPACES if space.name == self.space)
+        check_space(generator, space)
+        start = self._start(generator)
+        if self.noise_steps:
+            own_noise(generator)  # says so where it takes none
+        network = fast(load_perceptual(self.perceptual or generator.card.perceptual).to(device))
+        terms: list[Term] = [Perceptual(network, self.taps, weight=self.perceptual_weight), Pixel(self.pixel_weight)]
+        if self.identity_weight != 0:
+            terms.append(Identity(load_identity().to(device), self.identity_weight))
+        penalties = [PNNorm(self.editability)] if self.editability and generator.space == "W+" else []
+        return Prepared(generator, Objective(terms, penalties), space, start, self.settings, self.noise_steps)
+
+    def _start(self, generator: Generator) -> Start:
+        """The start of that name, or the latent in the file of that name; it belongs to `generator`."""
+        match self.start:
+            case "mean":
+                return Mean()
+            case "random":
+                return Random()
+            case "encoder":
+                return Encoder(read_encoder(self.encoder) if self.encoder else load_encoder(generator))
+            case "guess":
+                try:
+                    return Encoder(load_encoder(generator))
+                except WeightsError:
+                    return Mean()
+        latent = Latent.load(self.start)
+        generator.check(latent)
+        if len(latent) != 1:
+            raise LatentError(f"{self.start}: holds {len(latent)} codes, expected one to start every picture from")
+        return Given(latent)
+
+
+def _start_json(start: Start) -> object:
+    """What tells a start from any other."""
+    match start:
+        case Given(latent=latent):
+            return latent.ws.flatten().tolist()
+        case Encoder(network=EncoderNetwork() as network):
+            return network.fingerprint
+    return start.name

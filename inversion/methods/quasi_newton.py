@@ -1,0 +1,129 @@
+"""L-BFGS with the network's own preconditioner: one history and one line search a picture (Nocedal and Wright 2006).
+
+Algorithm 7.4 in batches, with backtracking by interpolation (section 3.5): every evaluation is a trial of each
+picture's line search, so pictures that accept go on while others shorten their step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wplus.core.knobs import knob
+from wplus.core.shapes import Features, Losses
+from wplus.inversion.methods.method import Evaluation, Memory, Problem, Update
+from wplus.inversion.preconditioner import preconditioner_for
+
+Histories = Float[Tensor, "batch history dims"]
+"""The newest comes last; pairs that there are not yet are zero."""
+
+DECREASE = 1e-4
+"""Share of the slope's promise that a step must keep (Armijo)."""
+
+CURVATURE = 1e-8
+"""Pairs whose cosine is below this are left out of the history."""
+
+TRIALS = 12
+"""Shortenings after which a picture forgets its history."""
+
+
+@dataclass(frozen=True)
+class QuasiNewton:
+    """L-BFGS.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    history: int = knob(20, "Steps that L-BFGS remembers.")
+    directions: int = knob(256, "Random directions that L-BFGS's preconditioner is measured in, once; 0 for none.")
+    name: str = "quasi-newton"
+    searches: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.history < 1 or self.directions < 0:
+            raise ValueError("history must be 1 or more and directions not negative")
+
+    def on(self, problem: Problem) -> Update:
+        found = preconditioner_for(problem.generator, problem.objective, problem.space, self.directions)
+        apply = found.apply if found is not None else lambda gradient: gradient
+
+        def update(at: Evaluation, memory: Memory) -> tuple[Tensor, Memory]:
+            code, gradient = at.code.flatten(1), at.gradient.flatten(1)
+            after = _begin(code, at.losses, gradient, self.history) if not memory else _search(code, at, memory)
+            # new directions where a step was taken, or where shortening came to nothing
+            free = (after["trials"] == 0) | (after["trials"] >= TRIALS)
+            stuck = after["trials"] >= TRIALS
+            for name in ("s", "y"):
+                after[name] = torch.where(stuck[:, None, None], 0.0, after[name])
+            direction = _direction(after, apply)
+            slope = (direction * after["gradient"]).sum(dim=1)
+            after["direction"] = torch.where(free[:, None], direction, after["direction"])
+            after["slope"] = torch.where(free, slope, after["slope"])
+            after["length"] = torch.where(after["trials"] == 0, 1.0, after["length"])
+            after["trials"] = torch.where(stuck, 1, after["trials"])
+            code = after["code"] + after["length"][:, None] * after["direction"]
+            return code.view_as(at.code), after
+
+        return update
+
+
+def _begin(code: Features, losses: Losses, gradient: Features, history: int) -> Memory:
+    """The first point is accepted as it is."""
+    empty = code.new_zeros(len(code), history, code.shape[1])
+    ones = torch.ones_like(losses)
+    return {
+        "code": code, "loss": losses, "gradient": gradient, "s": empty, "y": empty, "direction": torch.zeros_like(code),
+        "slope": -ones, "length": ones, "trials": torch.zeros_like(losses, dtype=torch.long),
+    }  # fmt: skip
+
+
+def _search(code: Features, at: Evaluation, memory: Memory) -> Memory:
+    """Accept each picture's trial if its loss fell as it should have, else shorten its step."""
+    gradient, length, slope = at.gradient.flatten(1), memory["length"], memory["slope"]
+    rise = at.losses - memory["loss"]
+    taken = torch.isfinite(at.losses) & (rise <= DECREASE * length * slope)
+    s, y = code - memory["code"], gradient - memory["gradient"]
+    curved = taken & ((s * y).sum(dim=1) > CURVATURE * s.norm(dim=1) * y.norm(dim=1))
+    shorter = -slope * length.square() / (2 * (rise - length * slope))  # the least of the parabola
+    shorter = torch.maximum(torch.minimum(shorter.nan_to_num(0.0), 0.5 * length), 0.1 * length)
+
+    def pushed(name: str, pair: Features) -> Histories:
+        return torch.where(curved[:, None, None], torch.cat([memory[name][:, 1:], pair[:, None]], dim=1), memory[name])
+
+    return memory | {
+        "code": torch.where(taken[:, None], code, memory["code"]),
+        "loss": torch.where(taken, at.losses, memory["loss"]),
+        "gradient": torch.where(taken[:, None], gradient, memory["gradient"]),
+        "s": pushed("s", s),
+        "y": pushed("y", y),
+        "length": torch.where(taken, length, shorter),
+        "trials": torch.where(taken, 0, memory["trials"] + 1),
+    }
+
+
+def _direction(memory: Memory, apply: Callable[[Features], Features]) -> Features:
+    """Minus the gradient through the inverse curvature of the history (algorithm 7.4)."""
+    s, y = memory["s"], memory["y"]
+    products = (s * y).sum(dim=2)  # (batch, history), 0 where there is no pair
+    rho = torch.where(products > 0, 1 / products, 0.0)
+    found = -memory["gradient"]
+    alphas = []
+    for pair in reversed(range(s.shape[1])):
+        alpha = rho[:, pair] * (s[:, pair] * found).sum(dim=1)
+        alphas.append(alpha)
+        found = found - alpha[:, None] * y[:, pair]
+    newest = y[:, -1]
+    scale = products[:, -1] / (newest * apply(newest)).sum(dim=1)  # equation 7.20
+    # the first step: so long that the loss would be 0 if it fell as it begins to (Polyak 1969)
+    slope = (memory["gradient"] * apply(memory["gradient"])).sum(dim=1)
+    first = torch.where(slope > 0, memory["loss"] / slope, 1.0)
+    scale = torch.where(products[:, -1] > 0, scale, first)
+    found = scale[:, None] * apply(found)
+    for pair, alpha in zip(range(s.shape[1]), reversed(alphas), strict=True):
+        beta = rho[:, pair] * (y[:, pair] * found).sum(dim=1)
+        found = found + (alpha - beta)[:, None] * s[:, pair]
+    return found

@@ -1,0 +1,120 @@
+"""How sharply the loss bends along each direction of a generator's codes: measured once, kept beside other files.
+
+The Gauss-Newton matrix E[J^T J] of Image2StyleGAN's objective, J being the features' derivative by the code, follows
+from random vector-Jacobian products at sampled codes. A descent that is told of it needs about two thirds of the
+steps (`benchmarks/quality_over_time.py`).
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wplus.core.errors import OutputError, WeightsError
+from wplus.core.shapes import Features, Images, Ws
+from wplus.core.tensorfile import fingerprint, read_tensors, write_tensors
+from wplus.inversion.objectives import Objective, Perceptual
+from wplus.inversion.spaces import Space, W, WPlus
+from wplus.models import VGG, Generator
+from wplus.models.download import cache_folder
+from wplus.models.entries import WEIGHTS
+
+Factor = Float[Tensor, "rank layers w_dim"]
+"""F, of the matrix F^T F."""
+
+PSI = 0.7
+"""Truncation of the codes it is measured at: those of plausible pictures."""
+
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Preconditioner:
+    """(H + damping)^(-1/2) for a matrix H of low rank: steps shrink where the loss is sharp.
+
+    The square root, for H is that of other pictures: its inverse trusts it too much. The damping is the mean of H's
+    diagonal, since most directions were never measured.
+
+    Args:
+        axes: eigenvectors of H, one a row, (rank, dims).
+        gains: by how much less than `free` each is scaled, in [0, 1); (rank,).
+        free: the scale of all other directions.
+    """
+
+    axes: Tensor
+    gains: Tensor
+    free: float
+
+    def apply(self, gradient: Features) -> Features:
+        """The preconditioned gradient, (batch, dims)."""
+        along = (gradient @ self.axes.T) * self.gains
+        return self.free * (gradient - along @ self.axes)
+
+
+def preconditioner_for(
+    generator: Generator, objective: Objective, space: Space, directions: int
+) -> Preconditioner | None:
+    """The preconditioner of a descent in W+ or W; None in other spaces, for stylemaps, and for no directions.
+
+    Read if it ships or was measured before, else measured in `directions` random directions and kept.
+    """
+    if directions == 0 or not isinstance(space, WPlus | W) or generator.space != "W+":
+        return None
+    networks = [term.network for term in objective.terms if isinstance(term, Perceptual)]
+    network = networks[0] if networks else None
+    factor = _kept(generator, network, directions).to(generator.device)
+    return from_factor(factor if isinstance(space, WPlus) else factor.sum(dim=1, keepdim=True))
+
+
+def from_factor(factor: Factor) -> Preconditioner:
+    """The preconditioner of H = F^T F."""
+    flat = factor.flatten(1)
+    _, singular, axes = torch.linalg.svd(flat, full_matrices=False)
+    damping = singular.square().sum() / flat.shape[1]
+    free = damping.rsqrt()
+    return Preconditioner(axes, 1 - (1 + singular.square() / damping).rsqrt(), float(free))
+
+
+def measure(generator: Generator, network: VGG | None, directions: int) -> Factor:
+    """F of the Gauss-Newton matrix of pixels and, if there is a network, of its features, from fixed draws."""
+    together = 8 if generator.resolution <= 128 else 1
+    draw = torch.Generator().manual_seed(SEED)
+    objective = Perceptual(network) if network is not None else None
+    products: list[Ws] = []
+    for first in range(0, directions, together):
+        z = torch.randn(min(together, directions - first), generator.z_dim, generator=draw)
+        with torch.no_grad():
+            codes = generator.map(z.to(generator.device), PSI)
+        codes = codes.clone().requires_grad_(True)
+        residuals = _residuals(generator(codes), objective)
+        probe = torch.randn(residuals.shape, generator=draw).to(residuals)
+        products.append(torch.autograd.grad((probe * residuals).sum(), codes)[0])
+    return torch.cat(products) * (2 / directions) ** 0.5
+
+
+def _residuals(images: Images, perceptual: Perceptual | None) -> Features:
+    """Numbers whose squares sum to the objective at a target of zeros."""
+    parts = [images]
+    if perceptual is not None:
+        parts += perceptual.network(images, perceptual.taps, after_relu=perceptual.after_relu).values()
+    return torch.cat([part.flatten(1) / part[0].numel() ** 0.5 for part in parts], dim=1)
+
+
+def _kept(generator: Generator, network: VGG | None, directions: int) -> Factor:
+    """The factor from a file, or measured and written to one."""
+    told = "pixels" if network is None else fingerprint(network.state_dict())
+    key = f"{generator.fingerprint}-{told}-{directions}"
+    own = cache_folder() / "preconditioners" / f"{key}.safetensors"
+    for path in (WEIGHTS / f"{generator.name}-preconditioner.safetensors", own):
+        try:
+            tensors, header = read_tensors(path, error=WeightsError, expected="a preconditioner")
+            if header.get("key") == key:
+                return tensors["factor"].float()
+        except (WeightsError, KeyError):
+            continue  # not there, or damaged: measured again
+    factor = measure(generator, network, directions).half()  # rounded here too: the first run equals the others
+    with suppress(OutputError):  # a cache that cannot be written costs time, not the result
+        write_tensors(own, {"factor": factor}, {"kind": "preconditioner", "key": key})
+    return factor.float()

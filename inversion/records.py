@@ -1,0 +1,92 @@
+"""The moments of a descent: what was found, and all that is needed to go on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from wplus.core.latent import Latent, Origin
+from wplus.core.shapes import Flags, Losses, Ws
+from wplus.inversion.methods import Memory
+
+
+class Ending(IntEnum):
+    """Why a picture's descent is over."""
+
+    RUNNING = 0
+    DIVERGED = 1
+    NOT_FINITE = 2
+    TARGET = 3
+    PLATEAU = 4
+    SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All that a descent needs to go on, as if it had never stopped; the batch comes first in every tensor."""
+
+    step: int
+    """The next step to evaluate."""
+    code: Tensor
+    """Where."""
+    memory: Memory
+    """The method's."""
+    ceiling: Losses
+    """The loss above which a picture counts as diverged."""
+    best_code: Tensor
+    best_losses: dict[str, Losses]
+    """Losses by term of `best_code`, infinite before any was finite."""
+    mark: Losses
+    """The best total at the last look for plateaus."""
+    ending: Tensor
+    """An `Ending` of each picture."""
+    seconds: float
+    """Wall time so far."""
+
+    @property
+    def running(self) -> Flags:
+        """Which pictures go on."""
+        return self.ending == Ending.RUNNING
+
+    @property
+    def best(self) -> Losses:
+        """The total of `best_losses`."""
+        return total_of(self.best_losses)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One moment of a descent: these losses belong to these codes, which of pictures that ended are their best.
+
+    Args:
+        step: updates made so far.
+        losses: by term, each of shape (batch,).
+        ws: the codes, shape (batch, layers, w_dim).
+        noise: their noise maps, or None for the generator's own.
+        progress: what is needed to go on after this record; also the best codes so far.
+        origin: names the generator.
+    """
+
+    step: int
+    losses: dict[str, Losses]
+    ws: Ws
+    noise: tuple[Tensor, ...] | None
+    progress: Progress
+    origin: Origin
+
+    @property
+    def latent(self) -> Latent:
+        """The codes as a latent."""
+        return Latent(self.ws, self.noise, origin=self.origin)
+
+    @property
+    def total(self) -> Losses:
+        """The sum of the terms, shape (batch,)."""
+        return total_of(self.losses)
+
+
+def total_of(losses: Mapping[str, Losses]) -> Losses:
+    """The sum of all terms."""
+    return torch.stack(list(losses.values())).sum(dim=0)

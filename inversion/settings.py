@@ -1,0 +1,80 @@
+"""How a descent goes and when it ends: one record, and the presets that have names."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from wplus.core.knobs import knob
+from wplus.inversion.methods import Adam, Method, QuasiNewton
+from wplus.inversion.starts import Encoder, Mean, Start
+
+EDITABILITY = 0.005
+"""Weight of `PNNorm` with which L-BFGS ends no further from the mean code, and in codes no less likely, than Adam of
+rate 0.1 at the same loss; II2S has 0.001."""
+
+WINDOW = 20
+"""Steps over which a picture must get better to be no plateau."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a descent goes; the defaults are the preset "balanced", measured in benchmarks/quality_over_time.py.
+
+    What each field means stands in its metadata, from which the command's options are built.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    steps: int = knob(150, "Updates at most.")
+    seed: int = knob(0, "Seed of whatever is drawn.")
+    target_loss: float = knob(0.0, "A picture is done when its loss is below this.")
+    plateau: float = knob(0.0, f"A picture is done when {WINDOW} steps improve its loss by less than this share.")
+    seconds: float = knob(0.0, "Wall time for a picture, after which its best codes are taken; 0 for any.")
+    method: Method = field(default=QuasiNewton())
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise ValueError(f"steps must be 0 or more, got {self.steps}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be in [0, 2**63), got {self.seed}")
+        if not (0 <= self.target_loss < math.inf and 0 <= self.plateau < 1 and 0 <= self.seconds < math.inf):
+            raise ValueError("target_loss and seconds must not be negative, and plateau be in [0, 1)")
+
+    def to_json(self) -> dict[str, Any]:
+        """All values by name, the method's own beside the others."""
+        told = asdict(self)
+        method = told.pop("method")
+        return told | {"method": method.pop("name")} | method
+
+    @classmethod
+    def image2stylegan(cls) -> "Settings":
+        """The paper's values: 5000 steps of Adam at a constant 0.01 (section 4.1)."""
+        return cls(steps=5000, method=Adam(learning_rate=0.01, final_rate=1.0))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings with what suits them.
+
+    Args:
+        settings: of the descent.
+        text: what they are for, in a few words.
+        start: where to begin; the mean where the generator has no encoder.
+        editability: weight of `PNNorm`; 0 for none.
+    """
+
+    settings: Settings
+    text: str
+    start: Start = Mean()  # noqa: RUF009  (a frozen value)
+    editability: float = EDITABILITY
+
+
+PRESETS: Mapping[str, Preset] = {
+    "fast": Preset(Settings(steps=30), "a quick look", Encoder()),
+    "balanced": Preset(Settings(), "for most purposes"),
+    "best": Preset(Settings(steps=600, plateau=0.005), "until it hardly gets better"),
+    "paper": Preset(Settings.image2stylegan(), "Image2StyleGAN's own: 5000 steps of Adam at 0.01", editability=0.0),
+}
+"""By name, from short to long."""

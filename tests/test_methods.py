@@ -1,0 +1,228 @@
+"""Every method on problems with known answers, and the laws that all of them keep."""
+
+import math
+
+import pytest
+import torch
+
+from wplus.alignment import Alignment, Crop
+from wplus.core.tensorfile import write_tensors
+from wplus.inversion import (
+    PRESETS,
+    Adam,
+    Mean,
+    Objective,
+    Pixel,
+    Projector,
+    QuasiNewton,
+    Settings,
+    W,
+    WPlus,
+    image2stylegan,
+    invert,
+    steps,
+)
+from wplus.inversion.methods import Evaluation, Problem
+from wplus.inversion.preconditioner import from_factor, measure, preconditioner_for
+from wplus.inversion.progress import load_progress, save_progress
+from wplus.models import load_generator, load_perceptual
+
+PIXEL = Objective((Pixel(),))
+METHODS = (Adam(), Projector(), QuasiNewton(), QuasiNewton(directions=0, history=3))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("WPLUS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def pictures(generator, *seeds):
+    return torch.cat([generator(generator.sample(seed)).clamp(-1, 1) for seed in seeds])
+
+
+def crops(images):
+    quad = ((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0))
+    return [Crop(image, Alignment(quad, (10, 10), image.shape[1])) for image in images]
+
+
+class Valley:
+    """Rosenbrock's function of two numbers a picture, shifted so that every picture has its own least point."""
+
+    def __init__(self, count):
+        self.least = torch.stack([torch.tensor([1.0, 1.0]) + 0.1 * index for index in range(count)])
+
+    def __call__(self, step, code):
+        code = code.detach().requires_grad_(True)
+        x, y = (code - self.least + 1).unbind(1)
+        losses = (1 - x).square() + 100 * (y - x * x).square()
+        (gradient,) = torch.autograd.grad(losses.sum(), code)
+        return Evaluation(step, code.detach(), losses.detach(), gradient)
+
+
+def descend(update, valley, code, count):
+    memory, losses = {}, []
+    for step in range(count):
+        at = valley(step, code)
+        losses.append(at.losses)
+        code, memory = update(at, memory)
+    return torch.stack(losses)
+
+
+@pytest.fixture
+def problem(mini):
+    return Problem(mini, PIXEL, WPlus(), 120, 0)
+
+
+def test_quasi_newton_finds_the_bottom_of_a_curved_valley_where_adam_is_far_from_it(problem):
+    code = torch.tensor([[-1.2, 1.0], [3.0, -2.0], [0.0, 0.0]])
+    found = descend(QuasiNewton(directions=0).on(problem), Valley(3), code, 120)
+    assert found.amin(dim=0).max() < 1e-6
+    adam = descend(Adam(learning_rate=0.02).on(problem), Valley(3), code, 120)
+    assert adam.amin(dim=0).max() > 1e-2
+
+
+def test_every_picture_has_a_history_and_a_line_search_of_its_own(problem):
+    code = torch.tensor([[-1.2, 1.0], [30.0, -20.0], [0.0, 0.0]])
+    together = descend(QuasiNewton(directions=0).on(problem), Valley(3), code, 40)
+    for index in range(3):
+        valley = Valley(3)
+        valley.least = valley.least[index : index + 1]
+        alone = descend(QuasiNewton(directions=0).on(problem), valley, code[index : index + 1], 40)
+        assert torch.allclose(together[:, index], alone[:, 0], rtol=1e-3, atol=1e-7)
+
+
+def test_quasi_newton_goes_the_same_way_whatever_the_unit_of_the_loss(mini):
+    crop, settings = crops(pictures(mini, 1)), Settings(steps=6)
+    found = [invert(mini, crop, objective=Objective((Pixel(weight),)), settings=settings) for weight in (1.0, 1e-8)]
+    assert [1e-8 * loss for loss in found[0].history[0]] == pytest.approx(found[1].history[0], rel=1e-3)
+
+
+def test_a_trial_that_is_not_finite_is_taken_back(problem):
+    update = QuasiNewton(directions=0).on(problem)
+    first = Evaluation(0, torch.zeros(1, 2), torch.tensor([1.0]), torch.tensor([[1.0, 0.0]]))
+    trial, memory = update(first, {})
+    bad = Evaluation(1, trial, torch.tensor([math.nan]), torch.full((1, 2), math.nan))
+    shorter, memory = update(bad, memory)
+    assert torch.isfinite(shorter).all()
+    assert 0 < shorter.norm() < trial.norm()
+    assert torch.isfinite(memory["code"]).all()
+
+
+def test_adam_is_torchs(mini):
+    target = pictures(mini, 1, 2)
+    code = Mean().ws(mini, target, seed=0).requires_grad_(True)
+    optimiser = torch.optim.Adam([code], lr=0.05)
+    method = Settings(steps=20, method=Adam(learning_rate=0.05, final_rate=1.0))
+    for record in steps(mini, target, PIXEL, space=WPlus(), start=Mean(), settings=method):
+        assert torch.allclose(record.ws, code, atol=1e-5)
+        optimiser.zero_grad()
+        (mini(code) - target).square().mean(dim=(1, 2, 3)).sum().backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: f"{method.name}-{getattr(method, 'directions', '')}")
+def test_a_batch_gives_what_its_pictures_give_alone(mini, method):
+    target, settings = pictures(mini, 1, 2, 3), Settings(steps=6, method=method)
+    together = invert(mini, crops(target), objective=PIXEL, settings=settings)
+    for crop, history in zip(crops(target), together.history, strict=True):
+        alone = invert(mini, crop, objective=PIXEL, settings=settings)
+        assert alone.history[0] == pytest.approx(history, rel=2e-3)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: f"{method.name}-{getattr(method, 'directions', '')}")
+def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(mini, method, tmp_path):
+    crop, settings = crops(pictures(mini, 1))[0], Settings(steps=12, method=method)
+    whole = invert(mini, crop, objective=PIXEL, settings=settings)
+
+    def interrupt(record):
+        if record.step == 7:
+            raise KeyboardInterrupt
+
+    first = invert(mini, crop, objective=PIXEL, settings=settings, watch=interrupt)
+    save_progress(tmp_path / "p.safetensors", first.progress, index=0, key="k")
+    resume = load_progress(tmp_path / "p.safetensors", key="k")
+    rest = invert(mini, crop, objective=PIXEL, settings=settings, resume=resume)
+    assert torch.equal(rest.latent.ws, whole.latent.ws)
+    assert first.history[0] + rest.history[0] == whole.history[0]
+
+
+def test_what_reached_the_loss_asked_for_leaves_the_batch_and_the_others_go_on(mini):
+    easy, hard = mini(Mean().ws(mini, torch.zeros(1, 3, 16, 16), seed=0)), torch.rand(1, 3, 16, 16)
+    settings = Settings(steps=15, target_loss=1e-3, method=Adam())
+    rendered = []
+    plain = type(mini).__call__
+    try:
+        type(mini).__call__ = lambda self, ws, **more: (rendered.append(len(ws)), plain(self, ws, **more))[1]
+        found = invert(mini, crops(torch.cat([easy, hard])), objective=PIXEL, settings=settings)
+    finally:
+        type(mini).__call__ = plain
+    assert rendered[0] == 2
+    assert set(rendered[1:]) == {1}
+    alone = invert(mini, crops(hard), objective=PIXEL, settings=settings)
+    assert found.history[1] == pytest.approx(alone.history[0], rel=1e-4)
+    assert found.latents[0].origin.losses["pixel"] < 1e-3
+
+
+def test_a_plateau_ends_a_picture(mini):
+    picture = mini(Mean().ws(mini, torch.zeros(1, 3, 16, 16), seed=0)) + 1
+    settings = Settings(steps=2000, plateau=0.5, method=QuasiNewton(directions=0))
+    found = invert(mini, crops(picture), objective=PIXEL, settings=settings)
+    assert len(found.history[0]) < 500
+    assert found.stopped == (None,)
+
+
+def test_the_time_given_is_kept_and_the_best_codes_are_the_answer(mini):
+    found = invert(mini, crops(pictures(mini, 1)), objective=PIXEL, settings=Settings(steps=10**6, seconds=0.5))
+    assert found.seconds < 30
+    assert found.latent.origin.losses["pixel"] == pytest.approx(min(found.history[0]), rel=1e-6)
+
+
+def test_the_preconditioner_is_the_inverse_root_of_a_damped_matrix():
+    factor = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
+    flat = factor.flatten(1).double()
+    matrix = flat.T @ flat
+    damped = matrix + matrix.diagonal().mean() * torch.eye(12)
+    values, axes = torch.linalg.eigh(damped)
+    gradient = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
+    expected = gradient.double() @ (axes * values.rsqrt()) @ axes.T
+    assert torch.allclose(from_factor(factor).apply(gradient), expected.float(), atol=1e-5)
+
+
+def test_many_random_directions_measure_the_gauss_newton_matrix(mini):
+    found = measure(mini, None, 2000).flatten(1)
+    draw = torch.Generator().manual_seed(0)
+    total = torch.zeros(found.shape[1], found.shape[1])
+    for _ in range(20):
+        code = mini.map(torch.randn(1, mini.z_dim, generator=draw), 0.7)
+        jacobian = torch.autograd.functional.jacobian(lambda ws: mini(ws).flatten(), code).flatten(1)
+        total += 2 * jacobian.T @ jacobian / len(jacobian) / 20
+    matrix = found.T @ found
+    assert float((matrix - total).norm() / total.norm()) < 0.3
+
+
+def test_a_preconditioner_is_measured_once_and_a_damaged_file_is_measured_again(mini, cache):
+    first = preconditioner_for(mini, PIXEL, WPlus(), 16)
+    (file,) = (cache / "preconditioners").iterdir()
+    written = file.read_bytes()
+    assert torch.equal(preconditioner_for(mini, PIXEL, WPlus(), 16).axes, first.axes)
+    file.write_bytes(written[:100])
+    assert torch.equal(preconditioner_for(mini, PIXEL, WPlus(), 16).axes, first.axes)
+    assert file.read_bytes() == written
+    write_tensors(file, {"factor": torch.zeros(1)}, {"kind": "preconditioner", "key": "another"})
+    assert torch.equal(preconditioner_for(mini, PIXEL, WPlus(), 16).axes, first.axes)
+    assert preconditioner_for(mini, PIXEL, W(), 16).axes.shape[1] == mini.w_dim
+    assert preconditioner_for(mini, PIXEL, WPlus(), 0) is None
+
+
+def test_the_shipped_preconditioner_belongs_to_the_shipped_generator(cache):
+    generator = load_generator("faces-64")
+    objective = image2stylegan(load_perceptual(generator.card.perceptual))
+    assert preconditioner_for(generator, objective, WPlus(), QuasiNewton().directions) is not None
+    assert not cache.exists()  # nothing was measured
+
+
+def test_presets_go_from_short_to_long():
+    counts = [preset.settings.steps for preset in PRESETS.values()]
+    assert counts == sorted(counts)
+    assert PRESETS["paper"].settings == Settings.image2stylegan()
