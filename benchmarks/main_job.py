@@ -24,7 +24,7 @@ from wplus.core.images import find_pictures, write_picture
 from wplus.core.latent import join
 from wplus.core.shapes import Picture
 from wplus.editing import transfer_expression
-from wplus.inversion import Adam, Given, Settings, image2stylegan, invert
+from wplus.inversion import Given, Settings, invert, objective_for
 from wplus.metrics import SAME_PERSON, eye_opening, identity_distance, mouth_width, mse, psnr
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_generator, load_perceptual
@@ -33,8 +33,7 @@ FOLDERS = ("aligned", "expressions", "odd")
 PEOPLE = ("female0001", "female0002", "male0001", "male0002")
 EXPRESSIONS = ("smiling", "surprised")
 BATCH = 13
-NEUTRAL = Settings(steps=400)  # longer descents leave the codes that edits understand
-FROM_NEUTRAL = Settings(steps=300, method=Adam(learning_rate=0.05))
+FOR_EDITS, EDITABILITY = Settings(steps=60), 0.06  # likely codes: closer ones hold what breaks in an edit
 MEASURES = {"mouth width": mouth_width, "eye opening": eye_opening}
 
 
@@ -54,14 +53,13 @@ def align_all(photos: Path) -> None:
 
 def invert_crops(generator: Generator, photos: Path, output: Path) -> None:
     """Figures of the inversion of the CelebA-HQ crops."""
-    objective = image2stylegan(load_perceptual(generator.card.perceptual))
     rows, pictures = [], []
     paths, crops = zip(*celebahq(photos, generator), strict=True)
     began = time.perf_counter()
     with tqdm(total=len(crops), desc="invert", disable=None) as bar:
         latents: list[Latent] = []
         for first in range(0, len(crops), BATCH):
-            latents += invert(generator, crops[first : first + BATCH], objective=objective).latents
+            latents += invert(generator, crops[first : first + BATCH]).latents
             bar.update(len(latents) - bar.n)
     seconds = (time.perf_counter() - began) / len(crops)
     for path, crop, latent in zip(paths, crops, latents, strict=True):
@@ -110,17 +108,18 @@ def measure(picture: Picture) -> dict[str, float] | None:
 
 def express_all(generator: Generator, photos: Path, output: Path) -> None:
     """Whether mouth and eyes follow the source, for every target and every other person as source."""
-    objective = image2stylegan(load_perceptual(generator.card.perceptual))
+    network = load_perceptual(generator.card.perceptual)
+    objective = objective_for(generator, network, editability=EDITABILITY)
     latents, originals = {}, {}
     kinds = ("neutral", *EXPRESSIONS)
     for kind in tqdm(kinds, desc="expressions", disable=None):
         paths = [photos / "expressions" / f"{person}_{kind}.jpg" for person in PEOPLE]
         crops = [align(path, size=generator.resolution) for path in paths]
         if kind == "neutral":
-            found = invert(generator, crops, objective=objective, settings=NEUTRAL)
+            found = invert(generator, crops, objective=objective, settings=FOR_EDITS)
         else:  # from the neutral codes: the difference then holds little but the expression
             start = Given(join([latents[person, "neutral"] for person in PEOPLE]))
-            found = invert(generator, crops, objective=objective, start=start, settings=FROM_NEUTRAL)
+            found = invert(generator, crops, objective=objective, start=start, settings=FOR_EDITS)
         for person, path, latent in zip(PEOPLE, paths, found.latents, strict=True):
             originals[person, kind] = measure(align(path, size=256).picture)
             latents[person, kind] = latent

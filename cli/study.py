@@ -12,7 +12,7 @@ from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, generator_option, output_option, progress
 from wplus.core import FaceError, WplusError
 from wplus.inversion import Adam, Settings
-from wplus.models import load_generator, load_perceptual
+from wplus.models import fast, load_generator, load_perceptual
 from wplus.studies import STUDIES
 from wplus.studies.bench import QUICK_STEPS, STEPS, Bench, Watch
 from wplus.studies.photos import QUICK_PHOTOS, read_photos
@@ -63,7 +63,7 @@ def command(
         raise click.UsageError(f"no study '{name}'{hint}")
     folder_must_be_writable(output)
     opened = load_generator(generator).to(device)
-    network = load_perceptual(opened.card.perceptual).to(device)
+    network = fast(load_perceptual(opened.card.perceptual).to(device))
     settings = Settings(steps=steps or (QUICK_STEPS if quick else STEPS), seed=seed, method=Adam())
     pictures = read_photos(photos, size=opened.resolution, most=QUICK_PHOTOS if quick else None)
     bench = Bench(opened, network, pictures, Store(output / ".work"), settings, quick)

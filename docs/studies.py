@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
     results = {entry: json.loads(path.read_text("utf-8")) for entry, path in paths.items() if path.exists()}
     about = next(iter(results.values()))["about"]
     parts = ["# Studies: what the papers found, and what is found here\n", _head(about, list(results.values()))]
-    parts += [_study(entry.name, entry.question, result) for entry, result in results.items()]
+    parts += [_study(entry.name, entry.question, result, about) for entry, result in results.items()]
     parts.append("## Settings and versions\n\n" + "\n".join(f"- {name}: {value}" for name, value in about.items()))
     write_text(Path(__file__).parent / "studies.md", "\n".join(parts) + "\n")
 
@@ -67,9 +67,11 @@ def _head(about: dict[str, str], results: list[dict[str, Any]]) -> str:
     return "\n\n".join(textwrap.fill(part, 120) for part in text.strip().split("\n\n")) + "\n"
 
 
-def _study(name: str, question: str, result: dict[str, Any]) -> str:
-    """Findings, then tables."""
+def _study(name: str, question: str, result: dict[str, Any], about: dict[str, str]) -> str:
+    """Findings, then tables; and what this study was given that others were not."""
     lines = [f"## {name}: {question}", "", f"*{result['source']}*", ""]
+    own = [f"{key} {value}" for key, value in result["about"].items() if value != about[key]]
+    lines += [f"Run by itself: {'; '.join(own)}.", ""] if own else []
     lines += _table(
         ["the papers found", "so here", "found here", "", "why, or what limits it"],
         [

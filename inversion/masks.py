@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from wplus.core.shapes import FeatureMaps, Losses
+from wplus.core.shapes import FeatureMaps
 from wplus.core.tensorfile import fingerprint
 
 Masks = Float[Tensor, "... mask_height mask_width"]
@@ -45,12 +45,6 @@ def fitted(mask: Masks | None, maps: FeatureMaps) -> Tensor | None:
         raise ValueError(f"masks of {len(planes)} pictures for {len(maps)}")
     planes = planes[:, None].to(maps.device, torch.float32)
     return functional.adaptive_avg_pool2d(planes, (maps.shape[2], maps.shape[3]))
-
-
-def mean_square(difference: FeatureMaps, mask: Tensor | None) -> Losses:
-    """The mean over channels and places of squares times a fitted mask, one an image."""
-    squares = difference.square()
-    return (squares if mask is None else mask * squares).mean(dim=(1, 2, 3))
 
 
 def mask_json(mask: Masks | None) -> dict[str, Any]:

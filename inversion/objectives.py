@@ -11,8 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from wplus.core.shapes import Images, Losses, Ws
-from wplus.inversion.masks import Chosen, Masks, check_mask, fitted, mask_json, mean_square, picked
-from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator
+from wplus.inversion.masks import Chosen, Masks, check_mask, fitted, mask_json, picked
+from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator, mean_square
 
 NoiseMaps = tuple[Tensor, ...]
 """One map (batch, 1, height, width) a noisy layer."""
@@ -69,7 +69,7 @@ class Pixel:
 
     def against(self, target: Images) -> Comparison:
         mask = fitted(self.mask, target)
-        return lambda images: self.weight * mean_square(images - target, mask)
+        return lambda images: self.weight * mean_square(images, target, mask)
 
     def to_json(self) -> dict[str, Any]:
         return {"weight": self.weight} | mask_json(self.mask)
@@ -116,7 +116,7 @@ class Perceptual:
             given = self.network(images, self.taps, after_relu=self.after_relu)
             total = images.new_zeros(images.shape[0])
             for tap in self.taps:
-                total = total + mean_square(given[tap].float() - wanted[tap].float(), masks[tap])
+                total = total + mean_square(given[tap], wanted[tap], masks[tap])
             return self.weight * total
 
         return compare

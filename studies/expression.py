@@ -14,6 +14,7 @@ radius, and finds that the expression is transferred [M-hi].
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from wplus.studies.bench import Bench
 from wplus.studies.faces import apart, descriptors, landmarks, movement, openings_changed, shape
 from wplus.studies.pairs import cast
 from wplus.studies.plots import COLOURS, legend, panels
-from wplus.studies.rows import distinct, interval, mean, numbers, where
+from wplus.studies.rows import distinct, interval, mean, numbers, short, where
 from wplus.studies.sources import MADE_UP, MEAN, NEUTRAL, Stage, others, stage_of
 from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table, Value
 
@@ -204,36 +205,59 @@ def _plot(rows: Sequence[Row], starts: Sequence[str]) -> Plot:
 
 
 def _transfers(rows: Sequence[Row]) -> Finding:
-    plain = where(rows, strength=1.0, threshold=PAPER, start=MEAN)
-    again = where(rows, strength=1.0, threshold=PAPER, start=NEUTRAL)
-    moved, identity = numbers(plain, "moved"), numbers(plain, "identity")
-    made_up = bool(where(rows, expression=MADE_UP))
+    plain, again = (where(rows, strength=1.0, threshold=PAPER, start=start) for start in (MEAN, NEUTRAL))
+    moved, identity = mean(plain, "moved"), mean(plain, "identity")
     return Finding(
         "The difference of two codes of one person gives another person the expression.",
         "M-hi",
-        "at strength 1 the face moves the source's way, by a quarter of the source's movement or more, and stays"
-        f" the same person (below {SAME_PERSON})",
-        f"{moved.mean():.2f} of the source's movement, the right way in {(moved > 0).sum()} of {len(moved)};"
-        f" identity distance {identity.mean():.2f}. With the second descent {NEUTRAL} {mean(again, 'moved'):.2f} and"
-        f" {mean(again, 'identity'):.2f}"
-        if len(moved)
-        else "no face was found",
-        bool(moved.mean() > 0.25 and identity.mean() < SAME_PERSON) if len(moved) else None,
-        "No photographs of expressions were given (NAME_neutral.jpg and NAME_smiling.jpg): the source is made up."
-        if made_up
-        else "",
+        "at strength 1 most faces stay faces, move the source's way by a quarter of its movement or more, and stay the"
+        f" same person (below {SAME_PERSON})",
+        f"{_told(plain)}. With the second descent {NEUTRAL} {_told(again)}",
+        bool(2 * _faces(plain) > len(plain) and moved > 0.25 and identity < SAME_PERSON)
+        if _photographed(rows)
+        else None,
+        _origin(rows),
     )
 
 
+def _told(rows: Sequence[Row]) -> str:
+    """Movement and identity in words; pictures without a face are counted, for means leave them out."""
+    return (
+        f"{short(mean(rows, 'moved'))} of the source's movement, the right way in"
+        f" {(numbers(rows, 'moved') > 0).sum()} of {len(rows)}, identity distance {short(mean(rows, 'identity'))},"
+        f" a face left in {_faces(rows)}"
+    )
+
+
+def _faces(rows: Sequence[Row]) -> int:
+    return len(numbers(rows, "identity"))
+
+
+def _photographed(rows: Sequence[Row]) -> bool:
+    """Whether sources are photographs: one made-up face tells nothing of them."""
+    return not where(rows, expression=MADE_UP)
+
+
+def _origin(rows: Sequence[Row]) -> str:
+    if _photographed(rows):
+        return ""
+    return "No photographs of expressions were given (NAME_neutral.jpg and NAME_smiling.jpg): the source is made up."
+
+
 def _intensity(rows: Sequence[Row]) -> Finding:
-    plain = where(rows, threshold=PAPER, start=MEAN)
-    means = [mean(where(plain, strength=strength), "moved") for strength in STRENGTHS]
+    parts = {strength: where(rows, threshold=PAPER, start=MEAN, strength=strength) for strength in STRENGTHS}
+    means = [mean(part, "moved") for part in parts.values()]
     return Finding(
         "Lambda is the intensity of the expression.",
         "M-hi",
-        "the more strength, the more movement",
-        ", ".join(f"{moved:.2f} at {strength:g}" for strength, moved in zip(STRENGTHS, means, strict=True)),
-        means == sorted(means) if all(value == value for value in means) else None,  # NaN differs from itself
+        "the more strength, the more movement, and faces stay faces",
+        ", ".join(
+            f"{short(mean(part, 'moved'))} at {strength:g} (a face left in {_faces(part)} of {len(part)})"
+            for strength, part in parts.items()
+        ),
+        # a comparison with NaN, of a strength that leaves no face, is false
+        all(a <= b for a, b in pairwise(means)) if _photographed(rows) else None,
+        _origin(rows),
     )
 
 
@@ -257,7 +281,7 @@ def _noise(rows: Sequence[Row]) -> Finding:
             and mean(paper, "identity") < mean(every, "identity")
             and mean(paper, "moved") > 0.9 * mean(every, "moved")
         )
-        if len(numbers(plain, "moved"))
+        if _photographed(rows)
         else None,
         "Every row is longer than the paper's threshold, scaled to this generator: it removes nothing."
         if kept == 1

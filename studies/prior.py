@@ -83,6 +83,6 @@ def stopped(bench: Bench, pictures: Images, losses: Losses) -> tuple[Ws, Ws]:
         end = torch.cat([latent.ws for latent in found.latents])
         return {"stopped": torch.where(reached[:, None, None], codes, end), "end": end}
 
-    key = {"what": "stopped", "settings": vars(bench.settings), "objective": bench.objective.to_json()}
+    key = {"what": "stopped", "settings": bench.settings.to_json(), "objective": bench.objective.to_json()}
     kept = bench.kept(key, {"pictures": pictures, "losses": losses}, make)
     return kept["stopped"], kept["end"]

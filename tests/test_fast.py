@@ -40,7 +40,7 @@ CONFIGS = {
 }
 FAST, BF16 = Compute("fast", "tested"), Compute("bf16", "tested")
 
-pytestmark = pytest.mark.skipif(not Machine.here().onednn, reason="this torch has no oneDNN")
+pytestmark = pytest.mark.skipif(not Machine.here().onednn, reason="no oneDNN for x86 here")
 
 
 def generator_of(config, seed=0):
@@ -273,7 +273,7 @@ def test_the_path_is_what_machine_and_network_allow():
     assert compute_for(able, machine=machine()).path == "fast"
     assert compute_for(able, wanted="bf16", machine=machine()).path == "bf16"
     assert compute_for(able, wanted="reference", machine=machine()).path == "reference"
-    assert compute_for(able, machine=machine(onednn=False)) == Compute("reference", "this torch has no oneDNN")
+    assert compute_for(able, machine=machine(onednn=False)) == Compute("reference", "no oneDNN for x86 here")
     assert compute_for(able, "cuda", machine=machine(cuda="some")).path == "reference"
     assert compute_for(able, "cuda", "bf16", machine=machine(cuda="some")).path == "bf16"
     assert "slow" in compute_for(able, wanted="bf16", machine=machine(instructions=("avx2",))).why

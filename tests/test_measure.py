@@ -72,7 +72,7 @@ def test_a_photograph_beside_its_code_is_cut_as_the_inversion_saw_it(wplus, fold
     expected = mse(align(folder / "photo.png", size=64).picture[None], generator(latent).clamp(-1, 1))
     found = {row["metric"]: row for row in rows(tmp_path / "t.csv")}
     assert float(found["mse"]["value"]) == pytest.approx(float(expected), rel=1e-5)
-    assert 0 < float(found["mean-distance"]["value"]) < 20
+    assert 0 < float(found["mean-distance"]["value"]) < 60
     assert 0 < float(found["pn-norm"]["value"]) < 2
     assert generator.fingerprint in found["pn-norm"]["network"]
     assert "pn-norm" in out

@@ -32,6 +32,11 @@ def test_the_python_block_runs(folder):
     exec(compile(blocks("python", "## In Python"), "README.md", "exec"), names)
     assert names["halfway"].shape == (1, 3, 64, 64)
     assert (folder / "portrait.safetensors").exists()
+    for name in ("me.jpg", "her.jpg", "him.jpg"):
+        (folder / name).write_bytes((folder / "portrait.jpg").read_bytes())
+    exec(compile(blocks("python", "after a crash"), "README.md", "exec"), names)
+    assert names["found"].photo == Path("him.jpg")
+    assert names["found"].latent is not None
 
 
 def test_the_commands_run_in_order(folder, monkeypatch):

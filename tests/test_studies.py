@@ -238,7 +238,7 @@ def test_a_study_writes_rows_pictures_and_findings(name, toy, tmp_path, stranger
     result = json.loads((tmp_path / name / "result.json").read_text())
     assert result["findings"]
     assert result["tables"]
-    assert result["about"]["settings"].startswith("steps 3, learning rate 0.1")
+    assert result["about"]["settings"].startswith("steps 3, seed 0")
 
 
 def test_a_second_run_writes_the_same_bytes(toy, tmp_path):

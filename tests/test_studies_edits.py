@@ -314,12 +314,15 @@ def test_expression_compares_movement_and_identity():
     assert verdicts(expression, images=good, sources=own) == [True, True, True]
     bad = grid((-0.5, -0.4, 0.1, 0.1), (0.7, 0.8, 0.7, 0.7))
     assert verdicts(expression, images=bad, sources=own) == [False, False, False]
-    lost = grid((None,) * 4, (None,) * 4)
-    assert verdicts(expression, images=lost, sources=own) == [None, None, None]
-    idle = expression.conclude({"images": grid((0.5,) * 4, (0.4,) * 4, name=MADE_UP, kept=(1.0,) * 4), "sources": own})
-    assert [finding.holds for finding in idle.findings] == [True, True, False]
-    assert "removes nothing" in idle.findings[2].remark
-    assert "made up" in idle.findings[0].remark
+    lost = expression.conclude({"images": grid((None,) * 4, (None,) * 4), "sources": own}).findings
+    assert [finding.holds for finding in lost] == [False, False, False]
+    assert "a face left in 0" in lost[0].ours
+    idle = expression.conclude({"images": grid((0.5,) * 4, (0.4,) * 4, kept=(1.0,) * 4), "sources": own}).findings
+    assert [finding.holds for finding in idle] == [True, True, False]
+    assert "removes nothing" in idle[2].remark
+    invented = expression.conclude({"images": grid((0.5,) * 4, (0.4,) * 4, name=MADE_UP), "sources": own}).findings
+    assert [finding.holds for finding in invented] == [None, None, None]
+    assert "made up" in invented[0].remark
 
 
 def groups(figures):

@@ -1,6 +1,7 @@
 """What the machine offers, and which way through the networks it makes the fastest."""
 
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,7 +31,7 @@ class Machine:
         cores: that this process may use.
         threads: that torch uses.
         instructions: of `INSTRUCTIONS` those that the processor has.
-        onednn: whether torch has oneDNN's convolutions with packed weights.
+        onednn: whether torch has oneDNN's convolutions for x86; on others they were not measured.
         cuda: name of the first GPU, or None.
         mps: whether there is Apple's GPU.
     """
@@ -56,7 +57,7 @@ class Machine:
             cores=len(affinity(0)) if affinity else os.cpu_count() or 1,
             threads=torch.get_num_threads(),
             instructions=tuple(name for name in INSTRUCTIONS if capabilities.get(name)),
-            onednn=torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise"),
+            onednn=torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64"),
             cuda=torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
             mps=torch.backends.mps.is_available(),
         )
@@ -121,9 +122,9 @@ def _device(network: Generator | VGG | None) -> torch.device:
 def _obstacle(network: Generator | VGG | None, kind: str, machine: Machine) -> str | None:
     """Why a network cannot be computed by hand, or None."""
     if kind != "cpu":
-        return f"on {kind} autograd does as well"
+        return f"plain autograd on {kind}, where nothing else was measured"
     if not machine.onednn:
-        return "this torch has no oneDNN"
+        return "no oneDNN for x86 here"
     if isinstance(network, VGG) or network is None:
         return None
     if not isinstance(network.network, StyleGAN2) or not isinstance(network.network.synthesis, Synthesis):
