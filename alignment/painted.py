@@ -1,11 +1,12 @@
 """Masks that people paint over a photograph or over its crop, as they lie in the crop."""
 
+import hashlib
 from pathlib import Path
 
 from wplus.alignment.ffhq import Alignment
 from wplus.alignment.local import crop_mask
 from wplus.core.errors import ImageError
-from wplus.core.images import PICTURE_SUFFIXES, read_photo
+from wplus.core.images import PICTURE_SUFFIXES, find_pictures, read_photo
 from wplus.core.masks import FAINT, as_mask, same_shape
 from wplus.core.shapes import PooledMask
 
@@ -37,6 +38,20 @@ def painted_mask(path: str | Path, alignment: Alignment) -> PooledMask:
         f"{path}: {columns} x {rows} is neither of the shape of the photograph, {width} x {height}, nor square as its"
         " crop; paint it over one of them"
     )
+
+
+def mask_sum(given: Path | None) -> dict[str, str]:
+    """What tells a mask, or a folder of them, from others: a sum of all bytes; nothing where there is none.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    if given is None:
+        return {}
+    digest = hashlib.sha256()
+    for path in find_pictures(given):
+        digest.update(path.name.encode() + path.read_bytes())
+    return {"mask": digest.hexdigest()[:16]}
 
 
 def mask_file(given: Path, photo: Path) -> Path:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import click
 
-from wplus.cli.fitting import fitting_options, told_of_mask
+from wplus.alignment.painted import mask_sum
 from wplus.cli.jobs import Job, Outcome, attempt, run
 from wplus.cli.options import (
     descent,
@@ -36,6 +36,7 @@ from wplus.inversion.folder import (
     invert_groups,
 )
 from wplus.models import IMAGE2STYLEGAN_TAPS
+from wplus.models.fast import Wanted
 
 
 @click.command()
@@ -61,15 +62,6 @@ from wplus.models import IMAGE2STYLEGAN_TAPS
     "--perceptual", help="vgg-slim (ships), vgg16 (528 MB, downloaded once) or a file.  [the generator's own]"
 )
 @click.option("--taps", default=",".join(IMAGE2STYLEGAN_TAPS), show_default=True, help="Layers that are compared.")
-@click.option("--perceptual-weight", type=float, default=1.0, show_default=True, help="Lambda of the four taps.")
-@click.option("--pixel-weight", type=float, default=1.0, show_default=True, help="Lambda of the squared error.")
-@click.option(
-    "--identity-weight",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Lambda of the squared distance of dlib's face descriptors; try 0.1.",
-)
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -77,8 +69,21 @@ from wplus.models import IMAGE2STYLEGAN_TAPS
     show_default=True,
     help="; ".join(f"{name}: {preset.text}" for name, preset in PRESETS.items()) + ". Settings below change it.",
 )
-@fitting_options
-@record_options(Settings, *METHODS)
+@click.option(
+    "--mask",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Fit only what is white in it, painted over the photograph or, square, over its crop; a folder holds one for"
+    " each photograph, by its name.",
+)
+@record_options(Recipe, Settings, *METHODS)
+@click.option(
+    "--compute",
+    type=click.Choice(get_args(Wanted)),
+    default="auto",
+    show_default=True,
+    help="The path through the networks; `wplus info --machine` tells which this machine has.",
+)
 @click.option("--batch", type=click.IntRange(1), help="Pictures at once.  [8 up to 128 px or on a GPU, else 1]")
 @memory_option("What all of it may take, such as 8GB, on GPUs each; bounds the batch.  [what is free]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that optimise.  [one a GPU; 1 on the CPU]")
@@ -95,13 +100,9 @@ def command(
     encoder: Path | None,
     perceptual: str | None,
     taps: str,
-    perceptual_weight: float,
-    pixel_weight: float,
-    identity_weight: float,
     preset: str,
     mask: Path | None,
-    editability: float | None,
-    noise_steps: int,
+    compute: str,
     batch: int | None,
     memory: int | None,
     workers: int | None,
@@ -122,19 +123,25 @@ def command(
     """
     if method == "encoder":
         start, method, changed["steps"] = "encoder", None, 0
-    names = tuple(name.strip() for name in taps.split(","))
-    weights = perceptual_weight, pixel_weight, identity_weight
+    given = {name: value for name, value in changed.items() if value is not None}
+    fitting = {item.name: given.pop(item.name) for item in fields(Recipe) if item.name in given}
     try:
-        given = {name: value for name, value in changed.items() if value is not None}
-        settings = _changed(PRESETS[preset].settings, method, given)
-        begin = start or PRESETS[preset].start.name.replace("encoder", "guess")
-        knob = PRESETS[preset].editability if editability is None else editability
-        recipe = Recipe(generator, perceptual, names, *weights, knob, space, begin, encoder, settings, noise_steps)
+        recipe = Recipe(
+            generator,
+            perceptual,
+            tuple(name.strip() for name in taps.split(",")),
+            space,
+            start or PRESETS[preset].start.name.replace("encoder", "guess"),
+            encoder,
+            _changed(PRESETS[preset].settings, method, given),
+            cast(Wanted, compute),
+            **{"editability": PRESETS[preset].editability} | fitting,
+        )
         prepared = recipe.on(device)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     click.echo(prepared.title, err=True)
-    reading = Reading(prepared.generator.resolution, cropped, face, identity_weight != 0, mask)
+    reading = Reading(prepared.generator.resolution, cropped, face, recipe.identity_weight != 0, mask)
     readers = 0 if memory is not None and device == "cpu" else None  # what they take is part of it
     unfinished = Unfinished(output)
 
@@ -143,7 +150,7 @@ def command(
         size = functools.partial(batch_size, prepared, reading, wanted, memory=memory, among=workers or 1)
         asked = {"batch": batch, "memory": memory}
         groups = unfinished.groups(keys, wanted, asked=asked, batch=lambda: batch or size())
-        watching = _watching(settings.steps + noise_steps + bool(noise_steps), len(todo))
+        watching = _watching(recipe.evaluations, len(todo))
         executor = executor_for(recipe, prepared, groups=len(groups), workers=workers, watching=watching)
         photo_bar = progress(len(todo), text="invert", unit="photo")
         interrupted = False
@@ -157,7 +164,7 @@ def command(
         if not interrupted:
             unfinished.end()
 
-    described = prepared.to_json() | {"cropped": cropped, "face": face} | told_of_mask(mask)
+    described = prepared.to_json() | {"cropped": cropped, "face": face} | mask_sum(mask)
     run(photos, output, settings=described, suffix=".safetensors", work=work)
 
 
@@ -179,7 +186,7 @@ def _changed(settings: Settings, name: str | None, changed: Mapping[str, Any]) -
     raise ValueError(f"{options}: not of {name or 'one method'}")
 
 
-def _watching(steps: int, photos: int) -> Callable[[Task], AbstractContextManager[Callable[[Record], None]]]:
+def _watching(evaluations: int, photos: int) -> Callable[[Task], AbstractContextManager[Callable[[Record], None]]]:
     """A bar for every group."""
     done = 0
 
@@ -188,7 +195,7 @@ def _watching(steps: int, photos: int) -> Callable[[Task], AbstractContextManage
         nonlocal done
         done += len(task.crops)
         begun = 0 if task.resume is None else task.resume.step
-        with descent(steps + 1 - begun, text=f"invert {done}/{photos}") as watch:
+        with descent(evaluations - begun, text=f"invert {done}/{photos}") as watch:
             yield watch
 
     return watching

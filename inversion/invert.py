@@ -17,7 +17,8 @@ from wplus.inversion.records import Ending, Progress, Record
 from wplus.inversion.settings import EDITABILITY, Settings
 from wplus.inversion.spaces import Space, W, WPlus
 from wplus.inversion.starts import Given, Mean, Start
-from wplus.models import VGG, Generator, fast, load_perceptual
+from wplus.models import VGG, Generator, compute_for, fast, load_perceptual
+from wplus.models.fast import Wanted
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,20 @@ def invert(
     space: Space = WPlus(),  # noqa: B008  (frozen values)
     start: Start = Mean(),  # noqa: B008
     settings: Settings = Settings(),  # noqa: B008
+    compute: Wanted = "auto",
     resume: Progress | None = None,
     watch: Callable[[Record], None] = lambda record: None,
 ) -> Inversion:
     """Find the codes that render `crop` (Image2StyleGAN).
 
     Args:
-        generator: frozen; computed on the fastest path that the machine has (`models/fast`), as are the networks of
-            the default objective.
+        generator: frozen.
         crop: one crop, or several that are descended together with the results that each would have alone; where
             one has a mask, terms look only there.
         objective: what is minimised; by default `objective_for` the perceptual network that the generator's card
             names.
         space, start, settings: what moves, from where, and how.
+        compute: the path through the generator, and through the network of the default objective (`compute_for`).
         resume: `progress` of an earlier inversion with the same arguments.
         watch: is shown every record as it comes.
 
@@ -88,15 +90,17 @@ def invert(
     target = torch.stack([item.picture for item in crops]).to(generator.device)
     masks = [torch.ones_like(item.picture[0]) if item.mask is None else item.mask for item in crops]
     if objective is None:
-        objective = objective_for(generator, fast(load_perceptual(generator.card.perceptual).to(generator.device)))
+        network = load_perceptual(generator.card.perceptual).to(generator.device)
+        objective = objective_for(generator, fast(network, compute_for(network, generator.device, compute)))
     if any(item.mask is not None for item in crops):
         objective = objective.masked(torch.stack(masks))
+    chosen = compute_for(generator, wanted=compute)
     began = time.monotonic()
     totals: list[torch.Tensor] = []
     record: Record | None = None
     interrupted = False
     try:
-        quick = fast(generator)
+        quick = fast(generator, chosen)
         for record in steps(quick, target, objective, space=space, start=start, settings=settings, resume=resume):
             totals.append(record.total)
             watch(record)
@@ -110,6 +114,7 @@ def invert(
         "start": start.name,
         "objective": objective.to_json(),
         "steps_done": record.step,
+        "compute": chosen.path,
         "torch": torch.__version__,
     }
     progress = record.progress

@@ -7,6 +7,7 @@ from typing import Any
 
 from wplus.alignment import Crop
 from wplus.core.errors import LatentError, WeightsError
+from wplus.core.knobs import knob
 from wplus.core.latent import Latent
 from wplus.inversion.identity import Identity
 from wplus.inversion.invert import Inversion, check_space, invert
@@ -15,13 +16,14 @@ from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term
 from wplus.inversion.penalties import NoiseCorrelation, PNNorm
 from wplus.inversion.records import Progress, Record
 from wplus.inversion.refine import NOISE_SETTINGS, refine_noise
-from wplus.inversion.settings import Settings
+from wplus.inversion.settings import EDITABILITY, Settings
 from wplus.inversion.spaces import SPACES, Space
 from wplus.inversion.starts import Encoder, Given, Mean, Random, Start
 from wplus.models import (
     IMAGE2STYLEGAN_TAPS,
     EncoderNetwork,
     Generator,
+    compute_for,
     fast,
     load_encoder,
     load_generator,
@@ -29,6 +31,7 @@ from wplus.models import (
     load_perceptual,
     read_encoder,
 )
+from wplus.models.fast import Wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,7 @@ class Prepared:
     start: Start
     settings: Settings
     noise_steps: int = 0
+    compute: Wanted = "auto"
 
     def __call__(
         self,
@@ -57,6 +61,7 @@ class Prepared:
             space=self.space,
             start=self.start,
             settings=self.settings,
+            compute=self.compute,
             resume=resume,
             watch=watch,
         )
@@ -89,6 +94,7 @@ class Prepared:
                 "objective": self.objective.to_json(),
                 "space": self.space.name,
                 "start": _start_json(self.start),
+                "compute": compute_for(self.generator, wanted=self.compute).path,
             }
             | ({"noise_steps": self.noise_steps} if self.noise_steps else {})
         )
@@ -102,27 +108,40 @@ class Recipe:
         generator: a name in the catalogue, or a file.
         perceptual: a perceptual network's name or file; None for the one that the generator names.
         taps: its layers that are compared.
-        perceptual_weight, pixel_weight, identity_weight: the lambdas of the terms; without weight there is no identity.
-        editability: weight of `PNNorm`, where the generator has a W; 0 for none.
-        space: W+, W or Z.
+        space: W+, W, Z, P or P_N.
         start: mean, random, encoder, the file of one latent, or guess: the encoder's where there is one, else the mean.
         encoder: an encoder's file; None for the generator's own.
         settings: how the descent goes.
-        noise_steps: steps that fit noise maps afterwards.
+        compute: the path through the networks, as of `compute_for`.
+        perceptual_weight, pixel_weight, identity_weight, editability, noise_steps: as their metadata says, from which
+            the command's options are built; without weight there is no identity, and a stylemap has no editability.
+
+    Raises:
+        ValueError: fewer than no steps.
     """
 
     generator: str
     perceptual: str | None = None
     taps: tuple[str, ...] = IMAGE2STYLEGAN_TAPS
-    perceptual_weight: float = 1.0
-    pixel_weight: float = 1.0
-    identity_weight: float = 0.0
-    editability: float = 0.0
     space: str = "W+"
     start: str = "mean"
     encoder: Path | None = None
     settings: Settings = Settings()  # noqa: RUF009  (frozen values)
-    noise_steps: int = 0
+    compute: Wanted = "auto"
+    perceptual_weight: float = knob(1.0, "Lambda of the four taps.")
+    pixel_weight: float = knob(1.0, "Lambda of the squared error.")
+    identity_weight: float = knob(0.0, "Lambda of the squared distance of dlib's face descriptors; try 0.1.")
+    editability: float = knob(EDITABILITY, "Lambda of codes' mean square in P_N: likely codes edit better; try 0.06.")
+    noise_steps: int = knob(0, "Then fit the noise maps to what codes left over, codes fixed; try 100.")
+
+    def __post_init__(self) -> None:
+        if self.noise_steps < 0:
+            raise ValueError(f"noise_steps must be 0 or more, got {self.noise_steps}")
+
+    @property
+    def evaluations(self) -> int:
+        """Records of an inversion at most."""
+        return self.settings.steps + 1 + (self.noise_steps and self.noise_steps + 1)
 
     def on(self, device: str) -> Prepared:
         """Load its networks to a device.
@@ -139,12 +158,15 @@ class Recipe:
         start = self._start(generator)
         if self.noise_steps:
             own_noise(generator)  # says so where it takes none
-        network = fast(load_perceptual(self.perceptual or generator.card.perceptual).to(device))
+        network = load_perceptual(self.perceptual or generator.card.perceptual).to(device)
+        network = fast(network, compute_for(network, device, self.compute))
         terms: list[Term] = [Perceptual(network, self.taps, weight=self.perceptual_weight), Pixel(self.pixel_weight)]
         if self.identity_weight != 0:
             terms.append(Identity(load_identity().to(device), self.identity_weight))
         penalties = [PNNorm(self.editability)] if self.editability and generator.space == "W+" else []
-        return Prepared(generator, Objective(terms, penalties), space, start, self.settings, self.noise_steps)
+        return Prepared(
+            generator, Objective(terms, penalties), space, start, self.settings, self.noise_steps, self.compute
+        )
 
     def _start(self, generator: Generator) -> Start:
         """The start of that name, or the latent in the file of that name; it belongs to `generator`."""

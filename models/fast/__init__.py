@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from wplus.models.blank import blank
-from wplus.models.fast.choose import Compute, Machine, compute_for
+from wplus.models.fast.choose import Compute, Machine, Wanted, compute_for
 from wplus.models.fast.memory import keep_freed_memory
 from wplus.models.fast.passes import mean_square
 from wplus.models.fast.synthesis import FastSynthesis
@@ -16,7 +16,7 @@ from wplus.models.generator import Generator
 from wplus.models.stylegan2 import StyleGAN2
 from wplus.models.vgg import VGG
 
-__all__ = ["Compute", "Machine", "compute_for", "fast", "mean_square"]
+__all__ = ["Compute", "Machine", "Wanted", "compute_for", "fast", "mean_square"]
 
 Frozen = TypeVar("Frozen", Generator, VGG)
 

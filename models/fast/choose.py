@@ -4,7 +4,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -16,7 +16,7 @@ from wplus.models.vgg import VGG
 Path = Literal["reference", "fast", "bf16"]
 """Plain autograd; by hand in fp32; by hand in bf16 (on a GPU: plain autograd with convolutions in bf16)."""
 
-Wanted = Path | Literal["auto"]
+Wanted = Literal["auto", "reference", "fast", "bf16"]
 """A path, or the one that was measured to be fastest with the same results."""
 
 INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "bf16", "sve")
@@ -94,7 +94,7 @@ def compute_for(
     Raises:
         ValueError: no such path.
     """
-    if wanted not in ("auto", "reference", "fast", "bf16"):
+    if wanted not in get_args(Wanted):
         raise ValueError(f"there is no path {wanted!r}, expected auto, reference, fast or bf16")
     machine = machine or Machine.here()
     kind = torch.device(device or _device(network)).type
