@@ -65,7 +65,7 @@ ADAM = Way("Adam 0.01, usual step", Settings(steps=1000, method=Adam(learning_ra
 PAPER = Way("Adam 0.01, 5000, usual step", Settings.image2stylegan(), usual=True)
 PROJECTOR = Way("projector, usual step", Settings(steps=1000, method=Projector()), usual=True)
 OURS = (
-    Way("Adam 0.1, cosine, 300", Settings(steps=300)),
+    Way("Adam 0.1, cosine, 300", Settings(steps=300, method=Adam())),
     Way("L-BFGS alone", Settings(steps=300, method=QuasiNewton(directions=0))),
     Way("L-BFGS", Settings(steps=300, method=QuasiNewton())),
     Way("L-BFGS as shipped", Settings(steps=300), editability=EDITABILITY),

@@ -27,7 +27,7 @@ class Settings:
         ValueError: a value out of its range.
     """
 
-    steps: int = knob(150, "Updates at most.")
+    steps: int = knob(130, "Updates at most.")
     seed: int = knob(0, "Seed of whatever is drawn.")
     target_loss: float = knob(0.0, "A picture is done when its loss is below this.")
     plateau: float = knob(0.0, f"A picture is done when {WINDOW} steps improve its loss by less than this share.")

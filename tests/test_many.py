@@ -34,6 +34,13 @@ from wplus.inversion.folder.state import load_state, save_state
 
 SCRIPT = Path(sys.executable).parent / "wplus"
 
+PEAK = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+"""
+"""A program that runs a command and prints its status and the most bytes it held."""
+
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory, mini):
@@ -330,9 +337,11 @@ def test_memory_holds_or_is_refused_in_one_line(wplus, network, crops, tmp_path)
     assert (code, out) == (1, "")
     assert "one picture of mini takes" in err.splitlines()[-1]
     assert wplus(*given, "--memory", "much")[0] == 2
-    with subprocess.Popen([*map(str, (SCRIPT, *given)), "--memory", "1.5 GB"], stderr=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 1  # one file is no picture
-    assert used.ru_maxrss * 1024 < 1.5e9
+    # through a small process: at its start a child counts the peak of who started it as its own
+    watched = [sys.executable, "-c", PEAK, *map(str, (SCRIPT, *given)), "--memory", "1.5 GB"]
+    code, peak = map(
+        int, subprocess.run(watched, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()[-2:]
+    )
+    assert code == 1  # one file is no picture
+    assert peak < 1.5e9
     assert len(list((tmp_path / "out").glob("*.safetensors"))) == 8
