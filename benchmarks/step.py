@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,9 @@ from wplus.models.vgg import INPUT_SIZE, VGGConfig
 
 VARIANTS = ("usual", "usual, frozen", "reference", "fast", "bf16")
 """The usual step as repositories leave it; with `requires_grad_(False)`; this project's three ways."""
+
+Case = tuple[str, int, int]
+"""A variant, the side of pictures in pixels and how many there are."""
 
 SHIPPED = 64
 PEAK_OPERATIONS = 2 * 9 * 256 * 256 * 64 * 64 / 1e9
@@ -131,20 +134,32 @@ def peak_of(dtype: torch.dtype) -> Callable[[], Tensor]:
 
 
 def work(variant: str, size: int, batch: int) -> None:
-    """Do a step for every line of standard input, and write figures of it; the first warmed up already."""
+    """Do a step for every line of standard input, after as many untimed ones as it says, and write figures of it."""
     generator, vgg = networks(size)
+    before = most_memory()
     step = step_of(variant, generator, vgg, batch)
     peak = peak_of(torch.bfloat16 if variant == "bf16" else torch.float32)
     step(), step(), peak()
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        for _ in range(int(line)):
+            step()
         seconds = []
         for function in (step, peak, peak, peak):
             began = clock()
             function()
             seconds.append(clock() - began)
-        found = {"seconds": seconds[0], "peak": PEAK_OPERATIONS / min(seconds[1:]), "GB": most_memory()}
+        found = {
+            "seconds": seconds[0],
+            "peak": PEAK_OPERATIONS / min(seconds[1:]),
+            "GB": most_memory(),
+            "GB before": before,
+        }
         click.echo(json.dumps(found))
+
+
+def clock() -> float:
+    """Seconds: of this process's processor time with one thread, of wall time with more."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def most_memory() -> float:
@@ -154,25 +169,38 @@ def most_memory() -> float:
     return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) * 1024 / 1e9
 
 
-def measure(size: int, batch: int, repeats: int) -> list[dict[str, Any]]:
-    """One row a variant. Each has a process of its own, so memory is its alone; they take turns."""
-    given = ["--sizes", str(size), "--batches", str(batch), "--threads", str(torch.get_num_threads())]
+def take_turns(cases: Sequence[Case], repeats: int, *, untimed: int = 0) -> dict[Case, list[dict[str, float]]]:
+    """Figures of every case, round by round. Each has a process of its own, so memory is its alone.
+
+    Args:
+        cases: what takes turns.
+        repeats: rounds.
+        untimed: steps before the timed one of a turn; they fill the caches that the others' turns have emptied.
+    """
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-    workers: dict[str, subprocess.Popen[str]] = {}
-    figures: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
-    for _ in range(repeats):
-        for name in VARIANTS:
-            if name not in workers:
-                words = [sys.executable, "-m", "benchmarks.step", "--only", name, *given]
-                workers[name] = subprocess.Popen(words, **pipes)
-            stdin, stdout = workers[name].stdin, workers[name].stdout
-            assert stdin is not None and stdout is not None
-            stdin.write("go\n")
-            figures[name].append(json.loads(stdout.readline()))
-            if size > 512:  # they do not fit beside one another
-                workers.pop(name).communicate()
+    workers: dict[Case, subprocess.Popen[str]] = {}
+    figures: dict[Case, list[dict[str, float]]] = {case: [] for case in cases}
+    for _, case in itertools.product(range(repeats), cases):
+        name, size, batch = case
+        if case not in workers:
+            given = ["--sizes", str(size), "--batches", str(batch), "--threads", str(torch.get_num_threads())]
+            words = [sys.executable, "-m", "benchmarks.step", "--only", name, *given]
+            workers[case] = subprocess.Popen(words, **pipes)
+        stdin, stdout = workers[case].stdin, workers[case].stdout
+        assert stdin is not None and stdout is not None
+        stdin.write(f"{untimed}\n")
+        figures[case].append(json.loads(stdout.readline()))
+        if size > 512:  # they do not fit beside one another
+            workers.pop(case).communicate()
     for worker in workers.values():
         worker.communicate()
+    return figures
+
+
+def measure(size: int, batch: int, repeats: int) -> list[dict[str, Any]]:
+    """One row a variant; they take turns."""
+    found = take_turns([(name, size, batch) for name in VARIANTS], repeats)
+    figures = {name: found[name, size, batch] for name in VARIANTS}
     return [row(name, size, batch, figures) for name in VARIANTS]
 
 

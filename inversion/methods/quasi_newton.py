@@ -38,7 +38,7 @@ class QuasiNewton:
         ValueError: a value out of its range.
     """
 
-    history: int = knob(20, "Steps that L-BFGS remembers.")
+    history: int = knob(40, "Steps that L-BFGS remembers.")
     directions: int = knob(256, "Random directions that L-BFGS's preconditioner is measured in, once; 0 for none.")
     name: str = "quasi-newton"
     searches: ClassVar[bool] = True
@@ -106,24 +106,23 @@ def _search(code: Features, at: Evaluation, memory: Memory) -> Memory:
 
 
 def _direction(memory: Memory, apply: Callable[[Features], Features]) -> Features:
-    """Minus the gradient through the inverse curvature of the history (algorithm 7.4)."""
-    s, y = memory["s"], memory["y"]
-    products = (s * y).sum(dim=2)  # (batch, history), 0 where there is no pair
-    rho = torch.where(products > 0, 1 / products, 0.0)
-    found = -memory["gradient"]
-    alphas = []
-    for pair in reversed(range(s.shape[1])):
-        alpha = rho[:, pair] * (s[:, pair] * found).sum(dim=1)
-        alphas.append(alpha)
-        found = found - alpha[:, None] * y[:, pair]
-    newest = y[:, -1]
+    """Minus the gradient through the inverse curvature of the history.
+
+    Algorithm 7.4, its two loops as triangular systems: `grams` holds the products of each s with its own and later y.
+    """
+    precise = torch.float32 if memory["s"].device.type == "mps" else torch.float64  # sums of many products that cancel
+    s, y, gradient = (memory[name].to(precise) for name in ("s", "y", "gradient"))
+    grams = torch.triu(torch.bmm(s, y.transpose(1, 2)))
+    products = grams.diagonal(dim1=1, dim2=2)  # (batch, history), 0 where there is no pair
+    grams = grams + torch.diag_embed((products <= 0).to(grams))
+    alphas = torch.linalg.solve_triangular(grams, torch.bmm(s, gradient[:, :, None]), upper=True)
+    rest = gradient - torch.bmm(alphas.transpose(1, 2), y)[:, 0]
+    newest = memory["y"][:, -1]
     scale = products[:, -1] / (newest * apply(newest)).sum(dim=1)  # equation 7.20
     # the first step: so long that the loss would be 0 if it fell as it begins to (Polyak 1969)
     slope = (memory["gradient"] * apply(memory["gradient"])).sum(dim=1)
     first = torch.where(slope > 0, memory["loss"] / slope, 1.0)
-    scale = torch.where(products[:, -1] > 0, scale, first)
-    found = scale[:, None] * apply(found)
-    for pair, alpha in zip(range(s.shape[1]), reversed(alphas), strict=True):
-        beta = rho[:, pair] * (y[:, pair] * found).sum(dim=1)
-        found = found + (alpha - beta)[:, None] * s[:, pair]
-    return found
+    found = torch.where(products[:, -1] > 0, scale, first)[:, None] * apply(rest.float())
+    missing = products[:, :, None] * alphas - torch.bmm(y, found[:, :, None])
+    shares = torch.linalg.solve_triangular(grams.transpose(1, 2), missing, upper=False)
+    return -(found + torch.bmm(shares.transpose(1, 2), s)[:, 0]).to(memory["code"])
