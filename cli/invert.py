@@ -84,7 +84,11 @@ from wplus.models.fast import Wanted
     show_default=True,
     help="The path through the networks; `wplus info --machine` tells which this machine has.",
 )
-@click.option("--batch", type=click.IntRange(1), help="Pictures at once.  [8 up to 128 px or on a GPU, else 1]")
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    help="Pictures at once, whatever --memory says.  [8 up to 128 px or on a GPU, else 1]",
+)
 @memory_option("What all of it may take, such as 8GB, on GPUs each; bounds the batch.  [what is free]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that optimise.  [one a GPU; 1 on the CPU]")
 @device_option
@@ -146,6 +150,8 @@ def command(
     unfinished = Unfinished(output)
 
     def work(jobs: Sequence[Job], todo: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+        if todo:
+            _measure(prepared)
         keys, wanted = {job.source: job.key for job in jobs}, [job.source for job in todo]
         size = functools.partial(batch_size, prepared, reading, wanted, memory=memory, among=workers or 1)
         asked = {"batch": batch, "memory": memory}
@@ -184,6 +190,17 @@ def _changed(settings: Settings, name: str | None, changed: Mapping[str, Any]) -
             )
     options = ", ".join("--" + key.replace("_", "-") for key in theirs)
     raise ValueError(f"{options}: not of {name or 'one method'}")
+
+
+def _measure(prepared: Prepared) -> None:
+    """What is measured once for a generator, with a bar where that takes time."""
+    with progress(0, text="measure the generator, once", unit="direction", delay=1) as bar:
+
+        def watch(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        prepared.measure(watch)
 
 
 def _watching(evaluations: int, photos: int) -> Callable[[Task], AbstractContextManager[Callable[[Record], None]]]:

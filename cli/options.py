@@ -97,9 +97,9 @@ def _device(context: click.Context, parameter: click.Parameter, value: str) -> s
 
 
 @contextmanager
-def progress(total: int, *, text: str, unit: str = "step") -> Iterator["tqdm[Any]"]:
-    """A bar on standard error, silent when that is no terminal."""
-    with tqdm(total=total, desc=text, unit=unit, disable=None, leave=False, dynamic_ncols=True) as bar:
+def progress(total: int, *, text: str, unit: str = "step", delay: float = 0) -> Iterator["tqdm[Any]"]:
+    """A bar on standard error after `delay` seconds, silent when that is no terminal."""
+    with tqdm(total=total, desc=text, unit=unit, disable=None, leave=False, dynamic_ncols=True, delay=delay) as bar:
         yield bar
 
 

@@ -5,6 +5,7 @@ from random vector-Jacobian products at sampled codes. A descent that is told of
 steps (`benchmarks/quality_over_time.py`).
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -28,6 +29,9 @@ PSI = 0.7
 """Truncation of the codes it is measured at: those of plausible pictures."""
 
 SEED = 0
+
+Watch = Callable[[int, int], None]
+"""Is told how many random directions are done, of how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +60,45 @@ class Preconditioner:
 def preconditioner_for(
     generator: Generator, objective: Objective, space: Space, directions: int
 ) -> Preconditioner | None:
-    """The preconditioner of a descent in W+ or W; None in other spaces, for stylemaps, and for no directions.
+    """The preconditioner of a descent in W+ or W; None in other spaces, for stylemaps, and for no directions."""
+    factor = factor_for(generator, objective, space, directions)
+    if factor is None:
+        return None
+    return from_factor(factor if isinstance(space, WPlus) else factor.sum(dim=1, keepdim=True))
 
-    Read if it ships or was measured before, else measured in `directions` random directions and kept.
+
+def factor_for(
+    generator: Generator,
+    objective: Objective,
+    space: Space,
+    directions: int,
+    *,
+    watch: Watch = lambda done, total: None,
+) -> Factor | None:
+    """F of that preconditioner's H: what ships with the generator, or was measured before, else measured and kept.
+
+    Args:
+        directions: random ones to measure in; what ships was measured in 256.
+        watch: sees how far measuring is, which takes as long as that many steps.
     """
     if directions == 0 or not isinstance(space, WPlus | W) or generator.space != "W+":
         return None
     networks = [term.network for term in objective.terms if isinstance(term, Perceptual)]
     network = networks[0] if networks else None
-    factor = _kept(generator, network, directions).to(generator.device)
-    return from_factor(factor if isinstance(space, WPlus) else factor.sum(dim=1, keepdim=True))
+    told = "pixels" if network is None else fingerprint(network.state_dict())
+    key = f"{generator.fingerprint}-{told}"
+    own = cache_folder() / "preconditioners" / f"{key}-{directions}.safetensors"
+    for path in (WEIGHTS / f"{generator.name}-preconditioner.safetensors", own):
+        try:
+            tensors, header = read_tensors(path, error=WeightsError, expected="a preconditioner")
+            if header.get("key") == key:
+                return tensors["factor"].float().to(generator.device)
+        except (WeightsError, KeyError):
+            continue  # not there, or damaged: measured again
+    factor = measure(generator, network, directions, watch=watch).half()  # rounded here too: as if read from the file
+    with suppress(OutputError):  # a cache that cannot be written costs time, not the result
+        write_tensors(own, {"factor": factor}, {"kind": "preconditioner", "key": key})
+    return factor.float()
 
 
 def from_factor(factor: Factor) -> Preconditioner:
@@ -77,7 +110,9 @@ def from_factor(factor: Factor) -> Preconditioner:
     return Preconditioner(axes, 1 - (1 + singular.square() / damping).rsqrt(), float(free))
 
 
-def measure(generator: Generator, network: VGG | None, directions: int) -> Factor:
+def measure(
+    generator: Generator, network: VGG | None, directions: int, *, watch: Watch = lambda done, total: None
+) -> Factor:
     """F of the Gauss-Newton matrix of pixels and, if there is a network, of its features, from fixed draws."""
     together = 8 if generator.resolution <= 128 else 1
     draw = torch.Generator().manual_seed(SEED)
@@ -91,6 +126,7 @@ def measure(generator: Generator, network: VGG | None, directions: int) -> Facto
         residuals = _residuals(generator(codes), objective)
         probe = torch.randn(residuals.shape, generator=draw).to(residuals)
         products.append(torch.autograd.grad((probe * residuals).sum(), codes)[0])
+        watch(first + len(codes), directions)
     return torch.cat(products) * (2 / directions) ** 0.5
 
 
@@ -100,21 +136,3 @@ def _residuals(images: Images, perceptual: Perceptual | None) -> Features:
     if perceptual is not None:
         parts += perceptual.network(images, perceptual.taps, after_relu=perceptual.after_relu).values()
     return torch.cat([part.flatten(1) / part[0].numel() ** 0.5 for part in parts], dim=1)
-
-
-def _kept(generator: Generator, network: VGG | None, directions: int) -> Factor:
-    """The factor from a file, or measured and written to one."""
-    told = "pixels" if network is None else fingerprint(network.state_dict())
-    key = f"{generator.fingerprint}-{told}-{directions}"
-    own = cache_folder() / "preconditioners" / f"{key}.safetensors"
-    for path in (WEIGHTS / f"{generator.name}-preconditioner.safetensors", own):
-        try:
-            tensors, header = read_tensors(path, error=WeightsError, expected="a preconditioner")
-            if header.get("key") == key:
-                return tensors["factor"].float()
-        except (WeightsError, KeyError):
-            continue  # not there, or damaged: measured again
-    factor = measure(generator, network, directions).half()  # rounded here too: the first run equals the others
-    with suppress(OutputError):  # a cache that cannot be written costs time, not the result
-        write_tensors(own, {"factor": factor}, {"kind": "preconditioner", "key": key})
-    return factor.float()

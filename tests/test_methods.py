@@ -23,7 +23,7 @@ from wplus.inversion import (
     steps,
 )
 from wplus.inversion.methods import Evaluation, Problem
-from wplus.inversion.preconditioner import from_factor, measure, preconditioner_for
+from wplus.inversion.preconditioner import factor_for, from_factor, measure, preconditioner_for
 from wplus.inversion.progress import load_progress, save_progress
 from wplus.models import load_generator, load_perceptual
 
@@ -213,6 +213,16 @@ def test_a_preconditioner_is_measured_once_and_a_damaged_file_is_measured_again(
     assert torch.equal(preconditioner_for(mini, PIXEL, WPlus(), 16).axes, first.axes)
     assert preconditioner_for(mini, PIXEL, W(), 16).axes.shape[1] == mini.w_dim
     assert preconditioner_for(mini, PIXEL, WPlus(), 0) is None
+
+
+def test_measuring_tells_how_far_it_is_and_keeps_quiet_where_there_is_nothing_to_measure(mini, cache):
+    told = []
+    watch = lambda done, total: told.append((done, total))
+    first = factor_for(mini, PIXEL, WPlus(), 20, watch=watch)
+    assert told == [(8, 20), (16, 20), (20, 20)]
+    assert torch.equal(factor_for(mini, PIXEL, WPlus(), 20, watch=watch), first)
+    assert len(told) == 3
+    assert factor_for(mini, PIXEL, WPlus(), 0, watch=watch) is None
 
 
 def test_the_shipped_preconditioner_belongs_to_the_shipped_generator(cache):

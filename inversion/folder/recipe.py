@@ -11,9 +11,11 @@ from wplus.core.knobs import knob
 from wplus.core.latent import Latent
 from wplus.inversion.identity import Identity
 from wplus.inversion.invert import Inversion, check_space, invert
+from wplus.inversion.methods import QuasiNewton
 from wplus.inversion.noise import own_noise
 from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term
 from wplus.inversion.penalties import NoiseCorrelation, PNNorm
+from wplus.inversion.preconditioner import Watch, factor_for
 from wplus.inversion.records import Progress, Record
 from wplus.inversion.refine import NOISE_SETTINGS, refine_noise
 from wplus.inversion.settings import EDITABILITY, Settings
@@ -77,6 +79,12 @@ class Prepared:
         )
         # broken off there, the codes are gone on from, and the noise is looked for again
         return replace(found, interrupted=True) if refined.interrupted else replace(refined, stopped=found.stopped)
+
+    def measure(self, watch: Watch) -> None:
+        """Measure what the method keeps of a generator, if that was not done before; see `factor_for`."""
+        if isinstance(self.settings.method, QuasiNewton) and self.settings.steps:
+            quick = fast(self.generator, compute_for(self.generator, wanted=self.compute))
+            factor_for(quick, self.objective, self.space, self.settings.method.directions, watch=watch)
 
     @property
     def title(self) -> str:
