@@ -13,7 +13,7 @@ end, the ways taking turns. The usual ways run on the usual step (`benchmarks/pl
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ from wplus.inversion import (
     Start,
     WPlus,
     objective_for,
-    steps,
 )
+from wplus.inversion import steps as descend
 from wplus.inversion.settings import EDITABILITY
 from wplus.metrics import identity_distance, mse
 from wplus.metrics.latents import distance_to_mean, pn_norm
@@ -93,7 +93,7 @@ def follow(way: Way, generator: Generator, vgg: VGG, target: Images, *, squeeze:
     problem_ready = 0.0
     for group in target.split(together):
         best: list[Losses] = []
-        records = steps(generator, group, objective, space=WPlus(), start=way.start, settings=way.settings)
+        records = descend(generator, group, objective, space=WPlus(), start=way.start, settings=way.settings)
         for record in tqdm(records, total=way.settings.steps + 1, desc=way.name, leave=False, disable=None):
             problem_ready = problem_ready or time.perf_counter() - began
             found = record.progress.best_losses
@@ -141,7 +141,7 @@ def seconds_an_evaluation(
                 found[way.name].append((time.perf_counter() - began) / count)
                 continue
             objective = objective_for(generator, vgg, editability=way.editability)
-            records = steps(generator, target[:1], objective, space=WPlus(), start=way.start, settings=way.settings)
+            records = descend(generator, target[:1], objective, space=WPlus(), start=way.start, settings=way.settings)
             next(records)
             began = time.perf_counter()
             for _ in range(count):
@@ -162,10 +162,18 @@ def reached(run: Run, loss: torch.Tensor) -> list[int | None]:
 @click.option("--count", default=26, show_default=True, help="Photographs at most.")
 @click.option("--paper", is_flag=True, help="Run Adam for the paper's 5000 steps too.")
 @click.option("--squeeze", type=click.Path(path_type=Path), help="File of SqueezeNet's weights, for LPIPS.")
+@click.option("--steps", default=300, show_default=True, help="Of every way that is not usual.")
 @click.option("--rounds", default=5, show_default=True, help="Turns of the timing.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def main(
-    photos: Path | None, targets: str, count: int, paper: bool, squeeze: Path | None, rounds: int, output: Path
+    photos: Path | None,
+    targets: str,
+    count: int,
+    paper: bool,
+    squeeze: Path | None,
+    steps: int,
+    rounds: int,
+    output: Path,
 ) -> None:
     """Run all ways."""
     if targets == "photos":
@@ -180,6 +188,7 @@ def main(
         generator, vgg = networks(256)
         target, labels = random_targets(generator), ["reachable", "other noise"]
         ways = [ADAM, PROJECTOR, *OURS[:-1]]
+    ways = [way if way.usual else replace(way, settings=replace(way.settings, steps=steps)) for way in ways]
     plain, (quick, quick_vgg) = (generator, vgg), (fast(generator), fast(vgg))
     runs = {way.name: follow(way, quick, quick_vgg, target, squeeze=squeeze) for way in ways}
     ours = [way for way in ways if not way.usual]
