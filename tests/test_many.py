@@ -242,9 +242,11 @@ def test_readers_give_what_this_process_reads_and_a_killed_one_costs_nothing(cro
                     assert one.alignment == two.alignment
 
 
-def test_no_process_is_started_for_a_few_photographs():
+def test_no_process_is_started_for_a_few_photographs_or_where_it_would_take_the_optimisers_processor(monkeypatch):
     alone = [Group.chunks([Path(str(index)) for index in range(count)], 1) for count in (1, 2, 200)]
-    assert [Reading(64).workers(groups) > 0 for groups in alone] == [False, False, True]
+    for threads, expected in ((2, [0, 0, 0]), (4, [0, 0, 1]), (16, [0, 0, 4])):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert [Reading(64).workers(groups) for groups in alone] == expected
 
 
 @pytest.fixture

@@ -66,11 +66,10 @@ class Reading:
         return found
 
     def workers(self, groups: Sequence[Group]) -> int:
-        """How many processes pay, of a quarter of the processors: none for a few photographs."""
+        """How many processes pay, of a quarter of the processors: of two none, and for few photographs none."""
         ahead = [len(group.photos) for group in groups[1:]]
         seconds = sum(ahead) * (_CROPPED if self.cropped else _ALIGNED)
-        most = max(1, torch.get_num_threads() // 4)
-        return min(most, len(ahead), int(seconds / _START))
+        return min(torch.get_num_threads() // 4, len(ahead), int(seconds / _START))
 
 
 def read_groups(

@@ -118,11 +118,12 @@ def _direction(memory: Memory, apply: Callable[[Features], Features]) -> Feature
     alphas = torch.linalg.solve_triangular(grams, torch.bmm(s, gradient[:, :, None]), upper=True)
     rest = gradient - torch.bmm(alphas.transpose(1, 2), y)[:, 0]
     newest = memory["y"][:, -1]
-    scale = products[:, -1] / (newest * apply(newest)).sum(dim=1)  # equation 7.20
+    bent, applied = apply(torch.cat([newest, rest.to(newest)])).chunk(2)
+    scale = products[:, -1] / (newest * bent).sum(dim=1)  # equation 7.20
     # the first step: so long that the loss would be 0 if it fell as it begins to (Polyak 1969)
-    slope = (memory["gradient"] * apply(memory["gradient"])).sum(dim=1)
+    slope = (memory["gradient"] * applied).sum(dim=1)
     first = torch.where(slope > 0, memory["loss"] / slope, 1.0)
-    found = torch.where(products[:, -1] > 0, scale, first)[:, None] * apply(rest.float())
+    found = torch.where(products[:, -1] > 0, scale, first)[:, None] * applied
     missing = products[:, :, None] * alphas - torch.bmm(y, found[:, :, None])
     shares = torch.linalg.solve_triangular(grams.transpose(1, 2), missing, upper=False)
     return -(found + torch.bmm(shares.transpose(1, 2), s)[:, 0]).to(memory["code"])
