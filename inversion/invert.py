@@ -10,14 +10,14 @@ from wplus.alignment import Crop
 from wplus.core.errors import GeneratorError
 from wplus.core.latent import Latent, join
 from wplus.inversion.noise import WithNoise
-from wplus.inversion.objectives import Objective, image2stylegan
+from wplus.inversion.objectives import Objective, image2stylegan, perceptual_network
 from wplus.inversion.optimise import steps
-from wplus.inversion.penalties import PNNorm
+from wplus.inversion.penalties import on_unlikely
 from wplus.inversion.records import Ending, Progress, Record
 from wplus.inversion.settings import EDITABILITY, Settings
 from wplus.inversion.spaces import Space, W, WPlus
 from wplus.inversion.starts import Given, Mean, Start
-from wplus.models import VGG, Generator, compute_for, fast, load_perceptual
+from wplus.models import VGG, Generator, compute_for, fast
 from wplus.models.fast import Wanted
 
 
@@ -90,8 +90,7 @@ def invert(
     target = torch.stack([item.picture for item in crops]).to(generator.device)
     masks = [torch.ones_like(item.picture[0]) if item.mask is None else item.mask for item in crops]
     if objective is None:
-        network = load_perceptual(generator.card.perceptual).to(generator.device)
-        objective = objective_for(generator, fast(network, compute_for(network, generator.device, compute)))
+        objective = objective_for(generator, perceptual_network(generator, compute=compute))
     if any(item.mask is not None for item in crops):
         objective = objective.masked(torch.stack(masks))
     chosen = compute_for(generator, wanted=compute)
@@ -150,8 +149,7 @@ def objective_for(generator: Generator, network: VGG, *, editability: float = ED
     Raises:
         ValueError: `editability`, the penalty's weight, is negative or not finite.
     """
-    penalties = (PNNorm(editability),) if editability and generator.space == "W+" else ()
-    return Objective(image2stylegan(network).terms, penalties)
+    return Objective(image2stylegan(network).terms, on_unlikely(generator, editability))
 
 
 def check_space(generator: Generator, space: Space) -> None:

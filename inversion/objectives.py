@@ -12,7 +12,8 @@ from torch import Tensor
 
 from wplus.core.shapes import Images, Losses, Ws
 from wplus.inversion.masks import Chosen, Masks, check_mask, fitted, mask_json, picked
-from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator, mean_square
+from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator, compute_for, fast, load_perceptual, mean_square
+from wplus.models.fast import Wanted
 
 NoiseMaps = tuple[Tensor, ...]
 """One map (batch, 1, height, width) a noisy layer."""
@@ -192,6 +193,16 @@ def check_weight(weight: float) -> None:
     """
     if not 0 <= weight < math.inf:
         raise ValueError(f"the weight of a term must be finite and not negative, got {weight}")
+
+
+def perceptual_network(generator: Generator, name: str | None = None, *, compute: Wanted = "auto") -> VGG:
+    """The perceptual network `name`, by default the one that the generator's card names, on its device and path.
+
+    Raises:
+        WeightsError: its weights are missing.
+    """
+    network = load_perceptual(name or generator.card.perceptual).to(generator.device)
+    return fast(network, compute_for(network, generator.device, compute))
 
 
 def image2stylegan(network: VGG) -> Objective:

@@ -44,6 +44,15 @@ class PNNorm:
         return {"weight": self.weight}
 
 
+def on_unlikely(generator: Generator, weight: float) -> tuple[PNNorm, ...]:
+    """`PNNorm` where the generator has a W and `weight` is not 0; else nothing.
+
+    Raises:
+        ValueError: a weight that is negative or not finite.
+    """
+    return (PNNorm(weight),) if weight and generator.space == "W+" else ()
+
+
 @dataclass(frozen=True)
 class NoiseCorrelation:
     """Squared correlation of noise maps with themselves one pixel further, at every scale, times `weight`.

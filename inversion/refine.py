@@ -9,12 +9,13 @@ from wplus.core.latent import Latent, join
 from wplus.inversion.invert import Inversion, invert
 from wplus.inversion.methods import QuasiNewton
 from wplus.inversion.noise import Still, WithNoise
-from wplus.inversion.objectives import Objective, image2stylegan
+from wplus.inversion.objectives import Objective, image2stylegan, perceptual_network
 from wplus.inversion.penalties import NoiseCorrelation
 from wplus.inversion.records import Progress, Record
 from wplus.inversion.settings import Settings
 from wplus.inversion.starts import Given
-from wplus.models import Generator, fast, load_perceptual
+from wplus.models import Generator
+from wplus.models.fast import Wanted
 
 NOISE_SETTINGS = Settings(steps=100, method=QuasiNewton())
 """Of the second stage. Adam moves every map as far, those too that the network hardly sees; L-BFGS does not."""
@@ -28,6 +29,7 @@ def refine_noise(
     objective: Objective | None = None,
     scale: float = 1.0,
     settings: Settings = NOISE_SETTINGS,
+    compute: Wanted = "auto",
     resume: Progress | None = None,
     watch: Callable[[Record], None] = lambda record: None,
 ) -> Inversion:
@@ -41,7 +43,7 @@ def refine_noise(
         latent: one code a crop, or one for all; its noise maps, where it has some, are gone on from.
         objective: by default Image2StyleGAN's with `NoiseCorrelation`.
         scale, settings: how far a step moves the maps, and how the descent goes.
-        resume, watch: as of `invert`.
+        compute, resume, watch: as of `invert`.
 
     Returns:
         Latents with their codes as they were, and noise; the settings by which codes were found stand under "codes".
@@ -53,7 +55,7 @@ def refine_noise(
         WeightsError: the perceptual network's weights are missing.
     """
     if objective is None:
-        network = fast(load_perceptual(generator.card.perceptual).to(generator.device))
+        network = perceptual_network(generator, compute=compute)
         objective = replace(image2stylegan(network), penalties=(NoiseCorrelation(),))
     given = join([latent] if isinstance(latent, Latent) else latent)
     space = WithNoise(Still(), given.noise, scale=scale)
@@ -64,6 +66,7 @@ def refine_noise(
         space=space,
         start=Given(given),
         settings=settings,
+        compute=compute,
         resume=resume,
         watch=watch,
     )

@@ -13,8 +13,8 @@ from wplus.inversion.identity import Identity
 from wplus.inversion.invert import Inversion, check_space, invert
 from wplus.inversion.methods import QuasiNewton
 from wplus.inversion.noise import own_noise
-from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term
-from wplus.inversion.penalties import NoiseCorrelation, PNNorm
+from wplus.inversion.objectives import Objective, Perceptual, Pixel, Term, perceptual_network
+from wplus.inversion.penalties import NoiseCorrelation, on_unlikely
 from wplus.inversion.preconditioner import Watch, factor_for
 from wplus.inversion.records import Progress, Record
 from wplus.inversion.refine import NOISE_SETTINGS, refine_noise
@@ -30,7 +30,6 @@ from wplus.models import (
     load_encoder,
     load_generator,
     load_identity,
-    load_perceptual,
     read_encoder,
 )
 from wplus.models.fast import Wanted
@@ -75,6 +74,7 @@ class Prepared:
             found.latents,
             objective=Objective(self.objective.terms, (NoiseCorrelation(),)),
             settings=replace(NOISE_SETTINGS, steps=self.noise_steps),
+            compute=self.compute,
             watch=watch,
         )
         # broken off there, the codes are gone on from, and the noise is looked for again
@@ -166,15 +166,12 @@ class Recipe:
         start = self._start(generator)
         if self.noise_steps:
             own_noise(generator)  # says so where it takes none
-        network = load_perceptual(self.perceptual or generator.card.perceptual).to(device)
-        network = fast(network, compute_for(network, device, self.compute))
+        network = perceptual_network(generator, self.perceptual, compute=self.compute)
         terms: list[Term] = [Perceptual(network, self.taps, weight=self.perceptual_weight), Pixel(self.pixel_weight)]
         if self.identity_weight != 0:
             terms.append(Identity(load_identity().to(device), self.identity_weight))
-        penalties = [PNNorm(self.editability)] if self.editability and generator.space == "W+" else []
-        return Prepared(
-            generator, Objective(terms, penalties), space, start, self.settings, self.noise_steps, self.compute
-        )
+        objective = Objective(terms, on_unlikely(generator, self.editability))
+        return Prepared(generator, objective, space, start, self.settings, self.noise_steps, self.compute)
 
     def _start(self, generator: Generator) -> Start:
         """The start of that name, or the latent in the file of that name; it belongs to `generator`."""
