@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from wplus.core.shapes import Flags, Images, Losses
-from wplus.inversion.methods import Evaluation, Problem
+from wplus.inversion.masks import Chosen
+from wplus.inversion.methods import Evaluation, Memory, Problem
 from wplus.inversion.objectives import Objective
 from wplus.inversion.records import Ending, Progress, Record, total_of
 from wplus.inversion.settings import WINDOW, Settings
@@ -60,11 +61,9 @@ def steps(
         code = state.best_code.index_copy(0, rows, at.code)
         state = _judged(state, at, losses, rows, settings)
         if step < settings.steps:
-            memory = {name: values[rows] for name, values in state.memory.items()}
-            following, memory = update(at, memory)
-            kept = {name: state.memory.get(name, _room(values, len(target))) for name, values in memory.items()}
-            kept = {name: values.index_copy(0, rows, memory[name]) for name, values in kept.items()}
-            state = replace(state, code=state.code.index_copy(0, rows, following), memory=kept)
+            following, memory = update(at, _of(state.memory, rows, len(target)))
+            memory = _among(memory, state.memory, rows, len(target))
+            state = replace(state, code=state.code.index_copy(0, rows, following), memory=memory)
         state = replace(state, step=step + 1, seconds=time.monotonic() - began)
         if state.seconds > budget:
             state = replace(state, ending=torch.where(state.running, Ending.SECONDS, state.ending))
@@ -141,6 +140,14 @@ def _beside(flags: Flags, code: Tensor) -> Tensor:
     return flags.reshape(-1, *[1] * (code.ndim - 1))
 
 
-def _room(values: Tensor, count: int) -> Tensor:
-    """Zeros of a tensor's shape for `count` pictures."""
-    return values.new_zeros(count, *values.shape[1:])
+def _of(memory: Memory, rows: Chosen, count: int) -> Memory:
+    """What is kept of the pictures `rows` among `count`; histories are large, so that of all is not copied."""
+    return memory if len(rows) == count else {name: values[rows] for name, values in memory.items()}
+
+
+def _among(memory: Memory, before: Memory, rows: Chosen, count: int) -> Memory:
+    """The memory of the pictures `rows` put back among that of `count`."""
+    if len(rows) == count:
+        return memory
+    whole = {name: before.get(name, values.new_zeros(count, *values.shape[1:])) for name, values in memory.items()}
+    return {name: values.index_copy(0, rows, memory[name]) for name, values in whole.items()}

@@ -76,7 +76,9 @@ class Convolution:
         else:
             kernel = self._pack(way, weight, x.shape, pads)
         x = scaled(x, into).permute(0, 3, 1, 2)
-        y = ONEDNN._convolution_pointwise(x, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], "")
+        y = ONEDNN._convolution_pointwise.default(
+            x, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], ""
+        )
         return scale_(y.permute(0, 2, 3, 1), out)
 
     def _pack(self, way: str, weight: Callable[[], Tensor], shape: torch.Size, pads: list[int]) -> Tensor:
@@ -112,7 +114,7 @@ class UpConvolution:
         else:
             kernel = self._pack("forward", x.shape, ONEDNN._reorder_convolution_transpose_weight, NONE, NONE, TWOS)
         x = scaled(x, into).permute(0, 3, 1, 2)
-        y = ONEDNN._convolution_transpose_pointwise(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
+        y = ONEDNN._convolution_transpose_pointwise.default(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
         return self._low_pass(y, self._filter.flip(2, 3), self._filter.shape[-1] // 2 - 1, out)
 
     def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
@@ -123,13 +125,15 @@ class UpConvolution:
         else:
             kernel = self._pack("backward", y.shape, ONEDNN._reorder_convolution_weight, NONE, TWOS)
         y = y.permute(0, 3, 1, 2)
-        x = ONEDNN._convolution_pointwise(y, kernel, None, NONE, TWOS, ONES, 1, "none", [], "").permute(0, 2, 3, 1)
+        x = ONEDNN._convolution_pointwise.default(y, kernel, None, NONE, TWOS, ONES, 1, "none", [], "").permute(
+            0, 2, 3, 1
+        )
         return scale_(x, out)
 
     def _low_pass(self, x: Tensor, kernel: Tensor, padding: int, scale: Tensor | None) -> Tensor:
         """Filter (n, channels, height, width) and multiply channels; gives (n, height, width, channels)."""
         if scale is not None and len(scale) == 1:
-            kernel, scale = kernel * scale[0, :, None, None, None], None
+            kernel, scale = kernel * scale.view(-1, 1, 1, 1), None
         kernel = kernel.to(self._dtype).contiguous(memory_format=torch.channels_last)
         return scale_(functional.conv2d(x, kernel, padding=padding, groups=x.shape[1]).permute(0, 2, 3, 1), scale)
 
@@ -151,16 +155,16 @@ def folds(x: FeatureMaps, weight: Tensor) -> bool:
 
 def folded(weight: Tensor, into: Tensor | None = None, out: Tensor | None = None, *, dtype: torch.dtype) -> Tensor:
     """Weights (a, b, k, k) times `out` (1, a) and `into` (1, b)."""
-    weight = weight if into is None else weight * into[0, :, None, None]
-    weight = weight if out is None else weight * out[0, :, None, None, None]
+    weight = weight if into is None else weight * into.view(-1, 1, 1)
+    weight = weight if out is None else weight * out.view(-1, 1, 1, 1)
     return weight.to(dtype).contiguous()
 
 
 def scaled(x: FeatureMaps, scale: Tensor | None) -> Tensor:
     """Maps times a number a channel, (batch, channels), in the maps' precision."""
-    return x if scale is None else x * scale.to(x.dtype)[:, None, None]
+    return x if scale is None else x * scale.to(x.dtype).view(len(scale), 1, 1, -1)
 
 
 def scale_(x: FeatureMaps, scale: Tensor | None) -> Tensor:
     """As `scaled`, in place."""
-    return x if scale is None else x.mul_(scale.to(x.dtype)[:, None, None])
+    return x if scale is None else x.mul_(scale.to(x.dtype).view(len(scale), 1, 1, -1))

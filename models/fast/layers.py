@@ -24,13 +24,20 @@ NOT_ZERO = 1e-6
 
 
 class Pass(NamedTuple):
-    """What a layer's pass back needs of its pass forward: maps in and out, and in fp32 their channels' scales."""
+    """What a layer's pass back needs of its pass forward.
+
+    Args:
+        x, y: maps in and out.
+        style: what channels are multiplied by before the convolution, (batch, inputs) in fp32.
+        power: the inverse square of what they are multiplied by behind it, (batch, outputs) in fp32.
+        shifts: as of `StyledConvolution.shifts`.
+    """
 
     x: Tensor
     y: Tensor
     style: Tensor
-    scale: Tensor
-    noise: Tensor | None
+    power: Tensor
+    shifts: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,53 +83,64 @@ class StyledConvolution:
 
     def __init__(self, layer: SynthesisLayer, *, dtype: torch.dtype) -> None:
         self.affine = Affine(layer.affine)
-        self.power_t = layer.weight.square().sum(dim=(2, 3)).t().contiguous()  # (inputs, outputs)
+        # (inputs, outputs); halved, for the leaky ReLU's gain is applied where the sum is still linear
+        self.power = layer.weight.square().sum(dim=(2, 3)).t().contiguous() / LEAKY_GAIN**2
+        self.power_t = self.power.t().contiguous()
+        self.least = layer.bias.new_tensor([1e-8 / LEAKY_GAIN**2])
         self.clamp = layer.clamp
-        self.bias = layer.bias * LEAKY_GAIN
+        self.dtype = dtype
+        bias = (layer.bias * LEAKY_GAIN).to(dtype)
+        self.shares = torch.stack([bias, torch.ones_like(bias)])[None]  # of the two rows of `shifts`
         strength = getattr(layer, "noise_strength", None)
         self.strength = torch.zeros([]) if strength is None else strength * LEAKY_GAIN
+        self.constant = None if strength is None else self.shifts(layer.noise_const[None, None])
         self.conv: Convolution | UpConvolution = (
             UpConvolution(layer.weight, layer.taps, dtype=dtype) if layer.up else Convolution(layer.weight, dtype=dtype)
         )
 
-    def forward(self, x: FeatureMaps, w: W, noise: Tensor | None) -> Pass:
-        """Features from those of the layer before, `w` (batch, w_dim), and a map (batch or 1, h, w, 1)."""
+    def shifts(self, noise: Tensor) -> Tensor:
+        """What is added to maps, a product of these (batch or 1, 2, pixels) and `shares`: a one, and the noise.
+
+        Args:
+            noise: map (batch or 1, 1, height, width).
+        """
+        scaled = (noise * self.strength).flatten(2)
+        return torch.cat([torch.ones_like(scaled), scaled], dim=1).to(self.dtype)
+
+    def forward(self, x: FeatureMaps, w: W, shifts: Tensor | None) -> Pass:
+        """Features from those of the layer before, `w` (batch, w_dim), and `shifts`; None without noise."""
         style = self.affine.forward(w)
-        style += NOT_ZERO * (style.abs() < NOT_ZERO)  # the pass back divides by it
-        scale = (style.square() @ self.power_t + 1e-8).rsqrt() * LEAKY_GAIN
-        y = self.conv.forward(x, style, scale)
-        left, right = self._shift(y, noise)
-        y.flatten(1, 2).baddbmm_(left.transpose(1, 2), right)  # in bf16 three times faster than by broadcasting
+        style = torch.where(style.abs() < NOT_ZERO, NOT_ZERO, style)  # the pass back divides by it
+        power = torch.addmm(self.least, style.square(), self.power)
+        y = self.conv.forward(x, style, power.rsqrt())
+        flat = y.flatten(1, 2)
+        rows = flat.new_ones(1, 1, flat.shape[1]) if shifts is None else shifts
+        # in bf16 three times faster than by broadcasting
+        flat.baddbmm_(rows.transpose(1, 2).expand(len(y), -1, -1), self._shares(rows, len(y)))
         functional.leaky_relu_(y, LEAKY_SLOPE)
         if self.clamp is not None:
             y.clamp_(-self.clamp, self.clamp)
-        return Pass(x, y, style, scale, noise)
+        return Pass(x, y, style, power, rows)
 
     def backward(self, gradient: FeatureMaps, shares: Tensor, done: Pass, *, to_noise: bool) -> Gradients:
         """Gradients from that of the output, whose memory is used up, and its `shares` as of `Gradients`."""
-        y, scale, style = done.y, done.scale, done.style
+        y, power, style = done.y, done.power, done.style
         if self.clamp is not None:
             gradient *= y.abs() < self.clamp
             shares = dot(gradient, y)
         torch.ops.aten.leaky_relu_backward.grad_input(gradient, y, LEAKY_SLOPE, True, grad_input=gradient)
-        left, right = self._shift(gradient, done.noise)
-        sums = (torch.matmul(left, gradient.flatten(1, 2)).float() * right).sum(dim=1)
+        sums = torch.bmm(done.shifts.expand(len(y), -1, -1), gradient.flatten(1, 2))
+        sums = (sums.float() * self._shares(done.shifts, len(y))).sum(dim=1)
         noise = gradient.sum(dim=3, keepdim=True, dtype=torch.float32) * self.strength if to_noise else None
-        to_scale = (shares - sums) / scale * LEAKY_GAIN
-        gradient = self.conv.backward(gradient, scale, style)
+        to_power = (shares - sums) / power  # times -2
+        gradient = self.conv.backward(gradient, power.rsqrt(), style)
         shares = dot(gradient, done.x)
-        to_style = shares / style - style * (((scale / LEAKY_GAIN) ** 3 * to_scale) @ self.power_t.t())
+        to_style = torch.addcmul(shares / style, style, to_power @ self.power_t, value=-1)
         return Gradients(self.affine.backward(to_style), gradient, shares, noise)
 
-    def _shift(self, maps: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Bias and noise as a product of (batch, 1 or 2, pixels) and (batch, 1 or 2, channels)."""
-        pixels = maps.shape[1] * maps.shape[2]
-        left, right = [maps.new_ones(1, pixels)], [self.bias]
-        if noise is not None:
-            left.append((noise * self.strength).to(maps.dtype).view(-1, pixels))
-            right.append(torch.ones_like(self.bias))
-        rows = torch.stack([item.expand(len(maps), -1) for item in left], dim=1)
-        return rows, torch.stack(right).to(maps.dtype).expand(len(maps), -1, -1)
+    def _shares(self, rows: Tensor, count: int) -> Tensor:
+        """Of each row of `shifts` in each channel: the bias, and all of the noise."""
+        return self.shares[:, : rows.shape[1]].expand(count, -1, -1)
 
 
 class ColourPass(NamedTuple):
@@ -145,8 +163,8 @@ class Colours:
     def forward(self, x: FeatureMaps, w: W) -> tuple[Tensor, ColourPass]:
         """The picture's share, (batch, height, width, colours) in fp32."""
         kernel = self.weight * self.affine.forward(w)[:, None]
-        share = torch.matmul(x.flatten(1, 2), kernel.transpose(1, 2).to(x.dtype)).float() + self.bias
-        share = share.unflatten(1, x.shape[1:3])
+        share = torch.bmm(x.flatten(1, 2), kernel.transpose(1, 2).to(x.dtype)).float().add_(self.bias)
+        share = share.view(*x.shape[:3], -1)
         if self.clamp is None:
             return share, ColourPass(x, kernel, None)
         return share.clamp(-self.clamp, self.clamp), ColourPass(x, kernel, share.abs() <= self.clamp)
@@ -158,10 +176,10 @@ class Colours:
         if done.kept is not None:
             gradient = gradient * done.kept
         flat = gradient.flatten(1, 2).to(done.x.dtype)  # (batch, pixels, colours)
-        to_kernel = torch.matmul(flat.transpose(1, 2), done.x.flatten(1, 2)).float()
+        to_kernel = torch.bmm(flat.transpose(1, 2), done.x.flatten(1, 2)).float()
         kernel = done.kernel.to(done.x.dtype)
         if into is None:
-            into = torch.matmul(flat, kernel).view_as(done.x)
+            into = torch.bmm(flat, kernel).view_as(done.x)
         else:
             into.flatten(1, 2).baddbmm_(flat, kernel)
         to_w = self.affine.backward((to_kernel * self.weight).sum(dim=1))

@@ -1,6 +1,7 @@
 """Work on every number of large maps, in parts that the processor's cache holds."""
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import torch
@@ -15,13 +16,16 @@ CACHE = 1 << 20
 
 def parts(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Maps (batch, height, width, channels) of one height, cut alike into bands; the first is not the smallest."""
-    step = max(1, CACHE // max(1, maps[0].element_size() * maps[0][:, :1].numel()))
+    height, size = maps[0].shape[1], maps[0].element_size() * maps[0].numel()
+    if size <= CACHE:
+        return iter([maps])
+    step = max(1, CACHE * height // size)
     return zip(*(item.split(step, dim=1) for item in maps), strict=True)
 
 
 def dot(a: FeatureMaps, b: FeatureMaps) -> Tensor:
     """Sum of products over pixels of (batch, height, width, channels), (batch, channels) in fp32."""
-    return torch.stack([(x * y).sum(dim=(1, 2), dtype=torch.float32) for x, y in parts(a, b)]).sum(dim=0)
+    return reduce(torch.add, ((x * y).sum(dim=(1, 2), dtype=torch.float32) for x, y in parts(a, b)))
 
 
 def mean_square(given: FeatureMaps, wanted: FeatureMaps, mask: Tensor | None = None) -> Losses:
@@ -46,7 +50,7 @@ class _MeanSquare(torch.autograd.Function):
             difference = x - y
             squares = difference.mul_(difference)
             sums.append((squares.mul_(weight[0]) if weight else squares).sum(dim=(1, 2, 3), dtype=torch.float32))
-        return torch.stack(sums).sum(dim=0) / given[0].numel()
+        return reduce(torch.add, sums) / given[0].numel()
 
     @staticmethod
     @once_differentiable

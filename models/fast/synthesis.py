@@ -12,7 +12,7 @@ from torch.nn import functional
 from wplus.core.shapes import FeatureMaps, Ws
 from wplus.models.fast.layers import ColourPass, Colours, Pass, StyledConvolution
 from wplus.models.network import Noise, Rendered
-from wplus.models.ops import noise_maps, upsample
+from wplus.models.ops import noise_maps
 from wplus.models.stylegan2 import Block, StyleGAN2Config, Synthesis
 
 EXACT = 3
@@ -54,8 +54,9 @@ class FastSynthesis(Synthesis):
                     _FastBlock(block, dtype=torch.float32 if index < EXACT else chosen)
                     for index, block in enumerate(self.blocks)
                 ]
-        maps = [item for item in noise_maps(noise, self._constants, batch=len(ws)) if item is not None]
-        return _Render.apply(self._prepared[chosen], ws, *maps)
+        prepared, constant = self._prepared[chosen], noise == "const" and self.config.noise
+        given = () if constant else noise_maps(noise, self._constants, batch=len(ws))
+        return _Render.apply(prepared, constant, ws, *(item for item in given if item is not None))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Synthesis:
         plain = Synthesis.__new__(Synthesis)
@@ -74,14 +75,15 @@ class _FastBlock:
         self.const = block.const.permute(1, 2, 0)[None].to(dtype).contiguous() if hasattr(block, "const") else None
         self.convs = [StyledConvolution(conv, dtype=dtype) for conv in block.convs]
         self.colours = Colours(block.torgb) if hasattr(block, "torgb") else None
-        self.taps = block.conv1.taps
+        line = block.conv1.bias.new_tensor(block.conv1.taps)
+        self.filter = torch.outer(line, line) * (4 / line.sum() ** 2)  # of pictures
 
 
 class _Render(torch.autograd.Function):
     """Codes to pictures; gradients to the codes, and to the noise maps that want one."""
 
     @staticmethod
-    def forward(ctx: Any, blocks: list[_FastBlock], ws: Ws, *maps: Tensor) -> Tensor:
+    def forward(ctx: Any, blocks: list[_FastBlock], constant: bool, ws: Ws, *maps: Tensor) -> Tensor:
         convs: list[Pass] = []
         colours: list[ColourPass] = []
         picture: Tensor | None = None
@@ -91,13 +93,15 @@ class _Render(torch.autograd.Function):
         for block in blocks:
             x = x.to(block.dtype)
             for conv in block.convs:
-                noise = maps[row].reshape(-1, *maps[row].shape[-2:], 1) if maps else None
-                done = conv.forward(x, ws[:, row], noise)
+                shifts = conv.constant if constant else None
+                if maps:
+                    shifts = conv.shifts(maps[row].reshape(-1, 1, *maps[row].shape[-2:]))
+                done = conv.forward(x, ws[:, row], shifts)
                 convs += [done] if recorded else []
                 x, row = done.y, row + 1
             if block.colours is not None:  # it reads the row that the next block's first layer reads again
                 share, read = block.colours.forward(x, ws[:, row])
-                picture = share if picture is None else _upsample(picture, block.taps).add_(share)
+                picture = share if picture is None else _upsample(picture, block.filter).add_(share)
                 colours += [read] if recorded else []
         assert picture is not None
         if recorded:
@@ -113,7 +117,7 @@ class _Render(torch.autograd.Function):
         saved = list(ctx.saved_tensors)
         colours = [ColourPass(*_take(saved, 3)) for block in blocks if block.colours][::-1]
         convs = [Pass(*_take(saved, 5)) for _ in range(rows)][::-1]
-        to_ws = gradient.new_zeros(ctx.shape)
+        to_rows = [gradient.new_zeros(ctx.shape[0], ctx.shape[2])] * ctx.shape[1]
         to_maps: list[Tensor | None] = [None] * len(saved)
         x: Tensor | None = None
         shares = gradient.new_zeros(())
@@ -122,21 +126,21 @@ class _Render(torch.autograd.Function):
             x = None if x is None else x.to(block.dtype)
             if block.colours is not None:
                 x, to_row, more = block.colours.backward(gradient, colours.pop(), into=x)
-                to_ws[:, rows] += to_row
+                to_rows[rows] = to_rows[rows] + to_row
                 shares = shares + more
-                gradient = _downsample(gradient, block.taps) if colours else gradient
+                gradient = _downsample(gradient, block.filter) if colours else gradient
             assert x is not None  # the last block has colours
             for conv in reversed(block.convs):
                 rows -= 1
-                wanted = bool(saved) and ctx.needs_input_grad[2 + rows]
+                wanted = bool(saved) and ctx.needs_input_grad[3 + rows]
                 found = conv.backward(x, shares, convs.pop(), to_noise=wanted)
-                to_ws[:, rows] += found.w
+                to_rows[rows] = to_rows[rows] + found.w
                 x, shares = found.x, found.shares
                 if found.noise is not None:
                     shape = saved[rows].shape
                     shared = torch.broadcast_shapes(shape, (1, 1, 1, 1))
                     to_maps[rows] = found.noise.permute(0, 3, 1, 2).sum_to_size(shared).view(shape)
-        return None, to_ws, *to_maps
+        return None, None, torch.stack(to_rows, dim=1), *to_maps
 
 
 def _take(stack: list[Tensor | None], count: int) -> list[Any]:
@@ -146,14 +150,15 @@ def _take(stack: list[Tensor | None], count: int) -> list[Any]:
     return taken
 
 
-def _upsample(picture: FeatureMaps, taps: tuple[float, ...]) -> Tensor:
-    """Double the size through the low-pass filter; channels last, where it is many times faster."""
-    return upsample(picture.permute(0, 3, 1, 2), taps).permute(0, 2, 3, 1)
+def _upsample(picture: FeatureMaps, kernel: Tensor) -> Tensor:
+    """Double the size through a low-pass filter of even side; channels last, where it is many times faster."""
+    x, kernel = picture.permute(0, 3, 1, 2), kernel.expand(picture.shape[3], 1, -1, -1)
+    padding = kernel.shape[-1] // 2 - 1
+    return functional.conv_transpose2d(x, kernel, stride=2, padding=padding, groups=len(kernel)).permute(0, 2, 3, 1)
 
 
-def _downsample(picture: FeatureMaps, taps: tuple[float, ...]) -> Tensor:
+def _downsample(picture: FeatureMaps, kernel: Tensor) -> Tensor:
     """The adjoint of `_upsample`."""
-    line = picture.new_tensor(taps) / sum(taps)
-    kernel = (torch.outer(line, line) * 4).expand(picture.shape[3], 1, -1, -1)
-    x = picture.permute(0, 3, 1, 2)
-    return functional.conv2d(x, kernel, stride=2, padding=len(taps) // 2 - 1, groups=x.shape[1]).permute(0, 2, 3, 1)
+    x, kernel = picture.permute(0, 3, 1, 2), kernel.expand(picture.shape[3], 1, -1, -1)
+    padding = kernel.shape[-1] // 2 - 1
+    return functional.conv2d(x, kernel, stride=2, padding=padding, groups=len(kernel)).permute(0, 2, 3, 1)
