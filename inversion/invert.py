@@ -10,7 +10,7 @@ from wplus.alignment import Crop
 from wplus.core.errors import GeneratorError
 from wplus.core.latent import Latent, join
 from wplus.inversion.noise import WithNoise
-from wplus.inversion.objectives import Objective, image2stylegan, perceptual_network
+from wplus.inversion.objectives import Objective, image2stylegan, in_fp32, perceptual_network
 from wplus.inversion.optimise import steps
 from wplus.inversion.penalties import on_unlikely
 from wplus.inversion.records import Ending, Progress, Record
@@ -68,7 +68,8 @@ def invert(
         objective: what is minimised; by default `objective_for` the perceptual network that the generator's card
             names.
         space, start, settings: what moves, from where, and how.
-        compute: the path through the generator, and through the network of the default objective (`compute_for`).
+        compute: the path through the generator, and through the network of the default objective (`compute_for`);
+            "bf16" takes the second half of the steps in fp32.
         resume: `progress` of an earlier inversion with the same arguments.
         watch: is shown every record as it comes.
 
@@ -100,7 +101,11 @@ def invert(
     interrupted = False
     try:
         quick = fast(generator, chosen)
-        for record in steps(quick, target, objective, space=space, start=start, settings=settings, resume=resume):
+        precise = (fast(generator, compute_for(generator)), in_fp32(objective)) if chosen.path == "bf16" else None
+        descent = steps(
+            quick, target, objective, space=space, start=start, settings=settings, resume=resume, precise=precise
+        )
+        for record in descent:
             totals.append(record.total)
             watch(record)
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wplus.core.shapes import Images, Losses, Ws
 from wplus.inversion.masks import Chosen, Masks, check_mask, fitted, mask_json, picked
-from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Generator, compute_for, fast, load_perceptual, mean_square
+from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, Compute, Generator, compute_for, fast, load_perceptual, mean_square
 from wplus.models.fast import Wanted
 
 NoiseMaps = tuple[Tensor, ...]
@@ -193,6 +193,13 @@ def check_weight(weight: float) -> None:
     """
     if not 0 <= weight < math.inf:
         raise ValueError(f"the weight of a term must be finite and not negative, got {weight}")
+
+
+def in_fp32(objective: Objective) -> Objective:
+    """The same objective with perceptual networks that compute in fp32."""
+    path = Compute("fast", "fp32")
+    terms = [replace(x, network=fast(x.network, path)) if isinstance(x, Perceptual) else x for x in objective.terms]
+    return replace(objective, terms=terms)
 
 
 def perceptual_network(generator: Generator, name: str | None = None, *, compute: Wanted = "auto") -> VGG:

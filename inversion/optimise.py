@@ -18,6 +18,9 @@ from wplus.inversion.spaces import Space
 from wplus.inversion.starts import Start
 from wplus.models import Generator
 
+PRECISE = 0.5
+"""Share of the steps of a descent in bf16, its last, that are taken in fp32: rounding hides what they have to gain."""
+
 DIVERGED = 10.0
 """A loss this many times that of the start, and of a grey picture, counts as diverged."""
 
@@ -31,6 +34,7 @@ def steps(
     start: Start,
     settings: Settings,
     resume: Progress | None = None,
+    precise: tuple[Generator, Objective] | None = None,
 ) -> Iterator[Record]:
     """Descend; yields at most `settings.steps` + 1 records, the first before any update.
 
@@ -41,22 +45,31 @@ def steps(
     Args:
         target: RGB (batch, 3, resolution, resolution) in [-1, 1].
         resume: the `progress` of an earlier record of the same call.
+        precise: the same generator and objective in more precision, for the last `PRECISE` of the steps. All that a
+            picture keeps of those before is its code and what the method learnt; one that was done is done anew.
     """
     descent = _Descent(generator, target, objective, space)
+    never = settings.steps + 1
+    turn = never if precise is None else settings.steps - math.floor(PRECISE * settings.steps)
     update = settings.method.on(Problem(generator, objective, space, settings.steps, settings.seed))
     if resume is None:
         resume = descent.begin(space.code(start.ws(generator, target, seed=settings.seed), generator))
     state, origin, budget = resume, generator.origin(), settings.seconds * len(target) or math.inf
     began = time.monotonic() - state.seconds
     first = min(state.step, settings.steps)
-    if not bool(state.running.any()):  # gone on with after all was done
+    if not bool(state.running.any()) and not first <= turn < never:  # gone on with after all was done
         ws, noise = space.ws(state.best_code, generator), space.noise(state.best_code, generator)
         yield Record(first, state.best_losses, ws, noise, state, origin)
-    for step in range(first, settings.steps + 1):
+    for step in range(first, never):
+        if precise is not None and step == max(first, turn):
+            descent = _Descent(precise[0], target, precise[1], space)
+            state = _renewed(state) if step == turn else state
         rows = state.running.nonzero().flatten()
+        if not len(rows) and step < turn < never:
+            continue  # what is done runs again from there on
         if not len(rows):
             break
-        at, losses = descent.evaluate(step, state.code[rows], rows)
+        at, losses = descent.evaluate(step, state.code[rows], rows, renewed=step == turn)
         shown = {name: values.index_copy(0, rows, losses[name]) for name, values in state.best_losses.items()}
         code = state.best_code.index_copy(0, rows, at.code)
         state = _judged(state, at, losses, rows, settings)
@@ -92,7 +105,7 @@ class _Descent:
         penalties = {item.name: item.of(ws, noise, self.generator) for item in self.objective.penalties}
         return {**self.compare(images), **penalties}
 
-    def evaluate(self, step: int, code: Tensor, rows: Tensor) -> tuple[Evaluation, dict[str, Losses]]:
+    def evaluate(self, step: int, code: Tensor, rows: Tensor, *, renewed: bool) -> tuple[Evaluation, dict[str, Losses]]:
         """Losses and gradients of the pictures `rows` at their codes."""
         if not torch.equal(rows, self.rows):
             self.rows, self.compare = rows, self.objective.of(rows).against(self.target[rows])
@@ -103,7 +116,7 @@ class _Descent:
             total = total_of(losses)
             (gradient,) = torch.autograd.grad(total.sum(), code)  # a sum, not a mean: no image feels the others
         losses = {name: values.detach() for name, values in losses.items()}
-        return Evaluation(step, code.detach(), total.detach(), gradient), losses
+        return Evaluation(step, code.detach(), total.detach(), gradient, renewed), losses
 
 
 def _judged(
@@ -132,6 +145,17 @@ def _judged(
         best_code=state.best_code.index_copy(0, rows, best_code),
         best_losses={name: values.index_copy(0, rows, found[name]) for name, values in state.best_losses.items()},
         ending=state.ending.index_copy(0, rows, ending),
+    )
+
+
+def _renewed(state: Progress) -> Progress:
+    """The state before the first step of another precision; what stopped for its loss runs again."""
+    again = state.running | (state.ending == Ending.TARGET) | (state.ending == Ending.PLATEAU)
+    return replace(
+        state,
+        best_losses={name: torch.where(again, math.inf, values) for name, values in state.best_losses.items()},
+        mark=torch.where(again, math.inf, state.mark),
+        ending=torch.where(again, int(Ending.RUNNING), state.ending),
     )
 
 

@@ -25,7 +25,7 @@ from wplus.inversion import (
 from wplus.inversion.methods import Evaluation, Problem
 from wplus.inversion.preconditioner import factor_for, from_factor, measure, preconditioner_for
 from wplus.inversion.progress import load_progress, save_progress
-from wplus.models import load_generator, load_perceptual
+from wplus.models import Machine, load_generator, load_perceptual
 
 PIXEL = Objective((Pixel(),))
 METHODS = (Adam(), Projector(), QuasiNewton(), QuasiNewton(directions=0, history=3))
@@ -145,6 +145,33 @@ def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(mini, method, tmp_
     rest = invert(mini, crop, objective=PIXEL, settings=settings, resume=resume)
     assert torch.equal(rest.latent.ws, whole.latent.ws)
     assert first.history[0] + rest.history[0] == whole.history[0]
+
+
+@pytest.mark.skipif(not Machine.here().onednn, reason="no oneDNN for x86 here")
+@pytest.mark.parametrize("last", [3, 4, 5, 7])
+def test_a_run_in_bf16_that_was_broken_off_ends_as_if_it_had_not_been(mini, last, tmp_path):
+    crop, settings = crops(pictures(mini, 1))[0], Settings(steps=10)
+    whole = invert(mini, crop, objective=PIXEL, settings=settings, compute="bf16")
+
+    def interrupt(record):
+        if record.step == last:
+            raise KeyboardInterrupt
+
+    first = invert(mini, crop, objective=PIXEL, settings=settings, compute="bf16", watch=interrupt)
+    save_progress(tmp_path / "p.safetensors", first.progress, index=0, key="k")
+    resume = load_progress(tmp_path / "p.safetensors", key="k")
+    rest = invert(mini, crop, objective=PIXEL, settings=settings, compute="bf16", resume=resume)
+    assert torch.equal(rest.latent.ws, whole.latent.ws)
+    assert first.history[0] + rest.history[0] == whole.history[0]
+
+
+@pytest.mark.skipif(not Machine.here().onednn, reason="no oneDNN for x86 here")
+@pytest.mark.parametrize("ends", [{"target_loss": 1e9}, {"plateau": 0.999}, {}])
+def test_what_bf16_found_is_told_in_fp32(mini, ends):
+    crop = crops(pictures(mini, 1))[0]
+    found = invert(mini, crop, objective=PIXEL, settings=Settings(steps=60, **ends), compute="bf16")
+    exact = (mini(found.latent.ws) - crop.picture).square().mean()
+    assert sum(found.latent.origin.losses.values()) == pytest.approx(float(exact), rel=1e-4)
 
 
 def test_what_reached_the_loss_asked_for_leaves_the_batch_and_the_others_go_on(mini):

@@ -24,12 +24,14 @@ class Evaluation:
         code: where, (batch, ...) in the space's own shape.
         losses: one total a picture; not finite where a step went too far.
         gradient: of each picture's own total, in the shape of `code`.
+        renewed: whether losses of earlier evaluations say nothing about these, since the precision has changed.
     """
 
     step: int
     code: Tensor
     losses: Losses
     gradient: Tensor
+    renewed: bool = False
 
 
 Update = Callable[[Evaluation, Memory], tuple[Tensor, Memory]]

@@ -82,10 +82,10 @@ def _begin(code: Features, losses: Losses, gradient: Features, history: int) -> 
 
 
 def _search(code: Features, at: Evaluation, memory: Memory) -> Memory:
-    """Accept each picture's trial if its loss fell as it should have, else shorten its step."""
+    """Accept each picture's trial if its loss fell as it should have or cannot be compared, else shorten its step."""
     gradient, length, slope = at.gradient.flatten(1), memory["length"], memory["slope"]
     rise = at.losses - memory["loss"]
-    taken = torch.isfinite(at.losses) & (rise <= DECREASE * length * slope)
+    taken = torch.isfinite(at.losses) & ((rise <= DECREASE * length * slope) | at.renewed)
     s, y = code - memory["code"], gradient - memory["gradient"]
     curved = taken & ((s * y).sum(dim=1) > CURVATURE * s.norm(dim=1) * y.norm(dim=1))
     shorter = -slope * length.square() / (2 * (rise - length * slope))  # the least of the parabola
