@@ -15,7 +15,7 @@ from wplus.inversion.optimise import steps
 from wplus.inversion.penalties import on_unlikely
 from wplus.inversion.records import Ending, Progress, Record
 from wplus.inversion.settings import EDITABILITY, Settings
-from wplus.inversion.spaces import Space, W, WPlus
+from wplus.inversion.spaces import Space, W, WPlus, read
 from wplus.inversion.starts import Given, Mean, Start
 from wplus.models import VGG, Generator, compute_for, fast
 from wplus.models.fast import Wanted
@@ -122,10 +122,10 @@ def invert(
         "torch": torch.__version__,
     }
     progress = record.progress
-    ws, noise = space.ws(progress.best_code, generator).cpu(), space.noise(progress.best_code, generator)
+    ws, noise = read(progress.best_code, space, generator)
     latents = tuple(
         Latent(
-            ws[index : index + 1],
+            ws[index : index + 1].cpu(),
             None if noise is None else tuple(item[index : index + 1].cpu() for item in noise),
             origin=generator.origin(
                 crop=item.alignment.to_json(),

@@ -29,9 +29,6 @@ class Still:
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return code.detach()
 
-    def noise(self, code: Tensor, generator: Generator) -> None:
-        return None
-
 
 @dataclass(frozen=True, eq=False)
 class WithNoise:

@@ -14,7 +14,7 @@ from wplus.inversion.methods import Evaluation, Memory, Problem
 from wplus.inversion.objectives import Objective
 from wplus.inversion.records import Ending, Progress, Record, total_of
 from wplus.inversion.settings import WINDOW, Settings
-from wplus.inversion.spaces import Space
+from wplus.inversion.spaces import Space, read
 from wplus.inversion.starts import Start
 from wplus.models import Generator
 
@@ -58,8 +58,7 @@ def steps(
     began = time.monotonic() - state.seconds
     first = min(state.step, settings.steps)
     if not bool(state.running.any()) and not first <= turn < never:  # gone on with after all was done
-        ws, noise = space.ws(state.best_code, generator), space.noise(state.best_code, generator)
-        yield Record(first, state.best_losses, ws, noise, state, origin)
+        yield Record(first, state.best_losses, *read(state.best_code, space, generator), state, origin)
     for step in range(first, never):
         if precise is not None and step == max(first, turn):
             descent = _Descent(precise[0], target, precise[1], space)
@@ -80,7 +79,7 @@ def steps(
         state = replace(state, step=step + 1, seconds=time.monotonic() - began)
         if state.seconds > budget:
             state = replace(state, ending=torch.where(state.running, Ending.SECONDS, state.ending))
-        yield Record(step, shown, space.ws(code, generator), space.noise(code, generator), state, origin)
+        yield Record(step, shown, *read(code, space, generator), state, origin)
 
 
 class _Descent:
@@ -101,7 +100,7 @@ class _Descent:
 
     def _losses(self, code: Tensor, images: Images) -> dict[str, Losses]:
         """By term, those of the picture first."""
-        ws, noise = self.space.ws(code, self.generator), self.space.noise(code, self.generator)
+        ws, noise = read(code, self.space, self.generator)
         penalties = {item.name: item.of(ws, noise, self.generator) for item in self.objective.penalties}
         return {**self.compare(images), **penalties}
 
@@ -111,7 +110,7 @@ class _Descent:
             self.rows, self.compare = rows, self.objective.of(rows).against(self.target[rows])
         code = code.detach().requires_grad_(True)
         with torch.enable_grad():
-            ws, noise = self.space.ws(code, self.generator), self.space.noise(code, self.generator)
+            ws, noise = read(code, self.space, self.generator)
             losses = self._losses(code, self.generator(ws, noise=noise))
             total = total_of(losses)
             (gradient,) = torch.autograd.grad(total.sum(), code)  # a sum, not a mean: no image feels the others

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wplus.core.errors import GeneratorError
 from wplus.core.shapes import Ws
+from wplus.inversion.objectives import NoiseMaps
 from wplus.models import Generator
 from wplus.models.pn import from_p, pn_of, to_p
 
@@ -29,8 +30,18 @@ class Space(Protocol):
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         """The W+ codes that parameters stand for."""
 
-    def noise(self, code: Tensor, generator: Generator) -> tuple[Tensor, ...] | None:
-        """The noise maps that parameters stand for, (batch, 1, height, width) each; None for the generator's own."""
+
+@runtime_checkable
+class Noisy(Space, Protocol):
+    """A space whose parameters stand for noise maps, too."""
+
+    def noise(self, code: Tensor, generator: Generator) -> NoiseMaps:
+        """The maps, (batch, 1, height, width) each."""
+
+
+def read(code: Tensor, space: Space, generator: Generator) -> tuple[Ws, NoiseMaps | None]:
+    """The W+ codes that parameters stand for, and the noise maps; None where those are the generator's own."""
+    return space.ws(code, generator), space.noise(code, generator) if isinstance(space, Noisy) else None
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,6 @@ class WPlus:
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return code
 
-    def noise(self, code: Tensor, generator: Generator) -> None:
-        return None
-
 
 @dataclass(frozen=True)
 class W:
@@ -60,9 +68,6 @@ class W:
 
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return code[:, None].expand(-1, generator.layers, -1)
-
-    def noise(self, code: Tensor, generator: Generator) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,6 @@ class Z:
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return generator.map(code)
 
-    def noise(self, code: Tensor, generator: Generator) -> None:
-        return None
-
 
 @dataclass(frozen=True)
 class P:
@@ -118,9 +120,6 @@ class P:
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return from_p(code)
 
-    def noise(self, code: Tensor, generator: Generator) -> None:
-        return None
-
 
 @dataclass(frozen=True)
 class PN:
@@ -136,9 +135,6 @@ class PN:
 
     def ws(self, code: Tensor, generator: Generator) -> Ws:
         return pn_of(generator).from_pn(code)
-
-    def noise(self, code: Tensor, generator: Generator) -> None:
-        return None
 
 
 SPACES: tuple[Space, ...] = (WPlus(), W(), Z(), P(), PN())
