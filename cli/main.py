@@ -1,37 +1,36 @@
 """The command `wplus`: finds the subcommand, and turns every user's mistake into one line."""
 
 import difflib
+import gc
 import sys
 from importlib import import_module
 
 import click
 
-from wplus.core import WplusError
-from wplus.core.errors import printable
-
-COMMANDS = (
-    "align",
-    "invert",
-    "render",
-    "restore",
-    "morph",
-    "crossover",
-    "express",
-    "edit-region",
-    "sample",
-    "info",
-    "measure",
-    "study",
-    "convert",
-    "models",
-    "train",
-    "train-encoder",
-    "demo",
-)
+COMMANDS = {
+    "align": "Cut the faces out of photographs, as FFHQ did.",
+    "invert": "Embed photographs: align, then find their codes.",
+    "render": "Codes to pictures.",
+    "restore": "Paste a face that was edited back into its photograph.",
+    "morph": "Morph from one latent to another: a strip or an animation.",
+    "crossover": "Coarse layers of one latent, fine ones of another.",
+    "express": "Move an expression from one person to another.",
+    "edit-region": "Give a face the mouth, the eyes ... of another.",
+    "sample": "Draw faces from a generator.",
+    "info": "Tell what a file holds, or what this machine can do.",
+    "measure": "Compare pictures or codes in the metrics of the field.",
+    "study": "Run the experiments of the papers, with a report.",
+    "convert": "Generators and latents from and to other programs.",
+    "models": "List the models that have names, and fetch or check them.",
+    "train": "Train a generator on faces.",
+    "train-encoder": "Train an encoder for a generator.",
+    "demo": "All of it on one photograph, with a page to look at.",
+}
+"""What there is, by name; told here so that `wplus --help` waits for no torch."""
 
 
 class Commands(click.Group):
-    """Subcommands that are imported only when called: `wplus --help` needs no torch."""
+    """Subcommands that are imported only when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -41,9 +40,15 @@ class Commands(click.Group):
             near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else f"; commands: {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command '{cmd_name}'{hint}", ctx)
+        gc.disable()  # looking through what is imported again and again takes a fifth of the start
         command = import_module(f"wplus.cli.{cmd_name.replace('-', '_')}").command
+        gc.enable()
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -65,10 +70,14 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except WplusError as error:
-        # file names and what files hold may contain anything; a message is one line all the same
-        click.echo(f"wplus: {printable(' '.join(str(error).split()))}", err=True)
-        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("wplus: interrupted", err=True)
         sys.exit(130)
+    except Exception as error:
+        from wplus.core.errors import WplusError, printable  # not before: torch comes with it
+
+        if not isinstance(error, WplusError):
+            raise
+        # file names and what files hold may contain anything; a message is one line all the same
+        click.echo(f"wplus: {printable(' '.join(str(error).split()))}", err=True)
+        sys.exit(1)

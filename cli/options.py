@@ -43,9 +43,9 @@ def output_option(*, folder: bool, default: str | None = None) -> Callable[[Comm
     """-o, a folder or a file; what is there instead is told when it is written to."""
     kind = click.Path(path_type=Path)
     text = "Folder for the results; made if it is not there." if folder else "File to write; the suffix tells the form."
-    return click.option(
-        "-o", "--output", type=kind, required=default is None, default=default, show_default=True, help=text
-    )
+    if default is None:  # a default of None would count as one
+        return click.option("-o", "--output", type=kind, required=True, help=text)
+    return click.option("-o", "--output", type=kind, default=default, show_default=True, help=text)
 
 
 def memory_option(text: str) -> Callable[[Command], Command]:

@@ -75,6 +75,25 @@ def test_the_installed_script_shows_its_commands():
     assert all(f"\n  {name} " in shown for name in COMMANDS)
 
 
+def test_help_and_usage_errors_wait_for_no_torch():
+    run = "import sys, wplus.cli.main as m; sys.argv[1:] = [{}]"
+    code = f"{run}\ntry: m.main()\nfinally: assert 'torch' not in sys.modules"
+    for arguments, status in (("'--help'", 0), ("'--version'", 0), ("'inverse'", 2)):
+        done = subprocess.run([sys.executable, "-c", code.format(arguments)], capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["align a", "invert a", "render a", "restore a b", "morph a b", "crossover a b", "express a b c", "edit-region a b",
+     "sample", "train a", "train-encoder a b"],
+)  # fmt: skip
+def test_without_an_output_a_command_says_so(wplus, words):
+    code, _, err = wplus(*words.split())
+    assert code == 2
+    assert err.splitlines()[-1] == "Error: Missing option '-o' / '--output'."
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(wplus, name):
     code, out, _ = wplus(name, "--help")
