@@ -10,7 +10,7 @@ import click
 
 from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, generator_option, output_option, progress
-from wplus.core import FaceError, WplusError
+from wplus.core import FaceError, GeneratorError, WplusError
 from wplus.inversion import Adam, Settings
 from wplus.models import fast, load_generator, load_perceptual
 from wplus.studies import STUDIES
@@ -74,7 +74,7 @@ def command(
         try:
             with bar(study) as watch:
                 section = run_study(study, replace(bench, watch=watch), output / study)
-        except FaceError as error:
+        except (FaceError, GeneratorError) as error:
             failed.append(f"{study}: {error}")
             continue
         write_report(output / study / "report.html", section.question, [section], about(bench))

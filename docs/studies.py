@@ -18,8 +18,9 @@ by `python docs/studies.py`; the reports themselves show the pictures, too.
 
 The papers used StyleGAN1 with faces of 1024 pixels, VGG16, 5000 steps at a rate of 0.01, and five pictures of a class.
 Here it is {generator}: a small StyleGAN2 of 64 pixels, guided by {perceptual network}, {settings}. The photographs:
-{photographs}. A model of 64 pixels is not FFHQ at 1024: the order of things can be expected to come back, no single
-number can. Where the order does not come back, that is a result, and what we know of the reason stands beside it.
+{photographs}; of the cats one is a house cat, two are cheetahs, one is a lion; cars were not at hand. A model of 64
+pixels is not FFHQ at 1024: the order of things can be expected to come back, no single number can. Where the order does
+not come back, that is a result, and what we know of the reason stands beside it.
 
 How sure we are of what a paper found: {confidence}.
 
@@ -61,7 +62,8 @@ def _head(about: dict[str, str], results: list[dict[str, Any]]) -> str:
     found = [finding["holds"] for result in results for finding in result["findings"]]
     counts = {"count": len(found), "agree": found.count(True), "differ": found.count(False), "open": found.count(None)}
     confidence = ", ".join(f"[{tag}] {words}" for tag, words in CONFIDENCE.items())
-    settings = ", ".join(about["settings"].split(", ")[:3])
+    wanted = ("steps", "method", "learning rate", "final rate")
+    settings = ", ".join(item for item in about["settings"].split(", ") if item.startswith(wanted))
     text = HEAD.format_map({**about, **counts, "settings": settings, "confidence": confidence})
     return "\n\n".join(textwrap.fill(part, 120) for part in text.strip().split("\n\n")) + "\n"
 

@@ -493,6 +493,17 @@ def test_the_command_studies_a_folder_and_goes_on_where_it_was(wplus, tmp_path, 
     assert error.count("\n") == 1
 
 
+def test_a_study_that_a_generator_cannot_serve_stops_no_other(wplus, tmp_path, monkeypatch):
+    monkeypatch.setattr("wplus.cli.study.STUDIES", [entry for entry in STUDIES if entry.name in {"spaces", "classes"}])
+    write_picture(tmp_path / "cats" / "cat.png", faceless())
+    arguments = ("study", "all", tmp_path / "cats", "--quick", "--steps", 1, "-o", tmp_path / "out")
+    code, _, error = wplus(*arguments, "--generator", "stylemap-faces")
+    assert code == 1
+    assert "wplus: spaces: stylemap-faces has stylemaps" in error
+    assert error.splitlines()[-1] == "wplus: 1 of 2 studies could not be done"
+    assert 'id="classes"' in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_all_goes_on_where_a_study_cannot_be_done(wplus, tmp_path, monkeypatch):
     wanted = [entry for entry in STUDIES if entry.name in {"classes", "defects", "iterations"}]
     monkeypatch.setattr("wplus.cli.study.STUDIES", wanted)
