@@ -113,7 +113,7 @@ def modulated_conv(
         x = functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
         x = fir(x, taps, gain=4.0, padding=(len(taps) + 1) // 2 - 1)[:, :, : 2 * height, : 2 * width]
     else:
-        x = functional.conv2d(x, kernel, padding=kernel.shape[-1] // 2)
+        x = functional.conv2d(x, kernel, padding=int(kernel.shape[-1]) // 2)
     if demodulate:
         power = weight.square().sum(dim=(2, 3))  # (outputs, inputs)
         scale = (style.square() @ power.t() + 1e-8).rsqrt()

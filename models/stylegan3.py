@@ -252,7 +252,7 @@ class SynthesisLayer(nn.Module):
             style = style * style.square().mean(dim=1, keepdim=True).rsqrt()
             scale = gain * (style.square() @ weight.square().sum(dim=(2, 3)).t() + 1e-8).rsqrt()
         x = x * style[:, :, None, None].to(x.dtype)
-        x = functional.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] - 1)
+        x = functional.conv2d(x, weight.to(x.dtype), padding=int(weight.shape[-1]) - 1)
         return torch.addcmul(self.bias[:, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
 
     def _upsampled(self, x: Tensor) -> Tensor:

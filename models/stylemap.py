@@ -276,7 +276,7 @@ class Conv(nn.Module):
             x = fir(x, gain=1.0, padding=2 if kernel > 1 else 1)
             x = functional.conv2d(x, weight, stride=2)
         else:
-            x = functional.conv2d(x, weight, padding=kernel // 2)
+            x = functional.conv2d(x, weight, padding=int(kernel) // 2)
         return x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]
 
 
