@@ -9,6 +9,7 @@ from wplus.cli.contents import contents_of
 from wplus.cli.convert_latent import convert_latents
 from wplus.cli.options import progress
 from wplus.core import OutputError, WplusError
+from wplus.core.files import check_not_input
 from wplus.core.latent_formats import LAYOUTS, Kind
 from wplus.models import Generator, load_generator
 from wplus.models.catalogue import GENERATORS
@@ -58,11 +59,11 @@ def command(
     """
     path = Path(source)
     holds = contents_of(path).kind if path.is_file() and source not in GENERATORS else "generator"
-    if path.exists() and output.exists() and output.samefile(path):
-        raise OutputError(f"cannot write {output}: it is what is to be converted; give another name")
+    check_not_input(output, path)
     if holds == "latent":
-        if form in {"onnx", "torchscript"}:
-            raise OutputError(f"cannot write {output}: latents are no programs, they cannot be written as {form}")
+        program = form or SUFFIXES.get(output.suffix.lower())
+        if program in {"onnx", "torchscript"}:
+            raise OutputError(f"cannot write {output}: latents are no programs, they cannot be written as {program}")
         owner = None if generator is None else load_generator(generator)
         layout = next((item for item in LAYOUTS if item == form), None)
         for written in convert_latents(path, output, layout=layout, generator=owner, kind=kind, rows=rows):

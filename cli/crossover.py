@@ -6,6 +6,7 @@ import click
 
 from wplus.cli.options import device_option, generator_of, output_option, write_result
 from wplus.core import Latent
+from wplus.core.files import check_not_input
 from wplus.editing import crossover
 
 
@@ -30,6 +31,7 @@ def command(
       wplus crossover me.safetensors painting.safetensors -o styled.png
       wplus crossover me.safetensors painting.safetensors --first-style-layer 16px -o styled.safetensors
     """
+    check_not_input(output, content, style)
     layer = int(first_style_layer) if first_style_layer and first_style_layer.isdecimal() else first_style_layer
     first, second = Latent.load(content), Latent.load(style)
     network = generator_of(first, generator).to(device)

@@ -12,7 +12,8 @@ from wplus.alignment import REGIONS, Crop, restore, restore_region
 from wplus.cli.options import descent, device_option, output_option
 from wplus.cli.region_sheet import Edit, sheet_of, shown_by
 from wplus.cli.regions import named, painted, paired
-from wplus.core import Latent, OutputError, WplusError
+from wplus.core import Latent, WplusError
+from wplus.core.files import check_not_input
 from wplus.core.images import write_picture
 from wplus.core.shapes import Resized
 from wplus.editing import PARTS, Patch, Portrait, embed, local_edit
@@ -114,9 +115,8 @@ def command(
             f"{len(labels)} --labels for {1 + len(references)} photographs; give TARGET's and each reference's"
         )
     page = output.with_name(f"{output.stem}-sheet.png")
-    for path in (target, *references, *masks, *labels):
-        if any(made.exists() and path.exists() and made.samefile(path) for made in (output, *[page] * sheet)):
-            raise OutputError(f"cannot write over {path}: it is an input; give another name")
+    for file in (output, *[page] * sheet):
+        check_not_input(file, target, *references, *masks, *labels)
     network = load_generator(generator).to(device)
     synthesis_of(network)
     portraits = _portraits((target, *references), labels, face=None if cropped else face, size=network.resolution)

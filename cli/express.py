@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import device_option, generator_of, output_option, write_result
+from wplus.cli.options import FINITE, device_option, generator_of, output_option, write_result
 from wplus.core import Latent
+from wplus.core.files import check_not_input
 from wplus.editing import transfer_expression
 
 
@@ -15,7 +16,7 @@ from wplus.editing import transfer_expression
 @click.argument("expressive", type=click.Path(path_type=Path))
 @output_option(folder=False)
 @click.option(
-    "--strength", type=float, default=1.0, show_default=True, help="Lambda; negative takes the expression away."
+    "--strength", type=FINITE, default=1.0, show_default=True, help="Lambda; negative takes the expression away."
 )
 @click.option(
     "--threshold",
@@ -44,6 +45,7 @@ def command(
     Example:
       wplus express me.safetensors her_neutral.safetensors her_smile.safetensors -o smile.png --strength 1.2
     """
+    check_not_input(output, target, neutral, expressive)
     try:
         number = float(threshold.removesuffix("%"))
     except ValueError:

@@ -126,6 +126,8 @@ def command(
       wplus invert crops/ --crop -o codes --preset paper --perceptual vgg16
     """
     if method == "encoder":
+        if changed["steps"]:
+            raise click.UsageError("--method encoder takes no steps; --start encoder begins with its codes")
         start, method, changed["steps"] = "encoder", None, 0
     given = {name: value for name, value in changed.items() if value is not None}
     fitting = {item.name: given.pop(item.name) for item in fields(Recipe) if item.name in given}
@@ -144,13 +146,13 @@ def command(
         prepared = recipe.on(device)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    click.echo(prepared.title, err=True)
     reading = Reading(prepared.generator.resolution, cropped, face, recipe.identity_weight != 0, mask)
     readers = 0 if memory is not None and device == "cpu" else None  # what they take is part of it
     unfinished = Unfinished(output)
 
     def work(jobs: Sequence[Job], todo: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
         if todo:
+            click.echo(prepared.title, err=True)
             _measure(prepared)
         keys, wanted = {job.source: job.key for job in jobs}, [job.source for job in todo]
         size = functools.partial(batch_size, prepared, reading, wanted, memory=memory, among=workers or 1)
@@ -223,9 +225,12 @@ def _save(prepared: Prepared, found: Inverted, unfinished: Unfinished, job: Job)
     if found.latent is None:
         return Outcome("failed", reason=found.reason)
     unfinished.begin()
+    reason = f"broken off before step {found.interrupted}; a rerun goes on"
+    if found.interrupted is not None and job.finished:
+        return Outcome("interrupted", reason=reason)  # what there is is not given up for less
     file = job.stem.with_name(job.stem.name + ".safetensors")
     found.latent.save(file)
     write_picture(job.stem.with_name(job.stem.name + ".png"), render_one(prepared.generator, found.latent)[0])
     if found.interrupted is not None:
-        return Outcome("interrupted", file.name, f"broken off before step {found.interrupted}; a rerun goes on")
+        return Outcome("interrupted", file.name, reason)
     return Outcome("done", file.name, found.reason)

@@ -33,6 +33,8 @@ class Job:
     stem: Path
     key: str
     """Changes with the input's bytes and with the settings."""
+    finished: bool = False
+    """Whether there is a finished result already, of these settings or of others."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def plan(
             others = (f"{source.stem}-{number}" for number in itertools.count(2))
             name = next(name for name in itertools.chain([source.stem], others) if name not in taken)
             taken.add(name)
-        jobs.append(Job(source, folder / name, _key(data, settings)))
+        jobs.append(Job(source, folder / name, _key(data, settings), manifest.has_result(source)))
     return jobs, failed
 
 
@@ -100,7 +102,7 @@ def run(
         raise OutputError(
             f"{folder}: the results would lie among the inputs and could replace them; give another folder"
         )
-    todo = [job for job in jobs if not manifest.finished(job, suffix)]
+    todo = [job for job in jobs if not manifest.holds(job, suffix)]
     total = len(jobs) + len(failed)
     if todo:
         folder_must_be_writable(folder)
@@ -113,6 +115,8 @@ def run(
     interrupted = False
     for job, outcome in work(jobs, todo):
         interrupted |= outcome.status == "interrupted"
+        if outcome.status == "interrupted" and job.finished:
+            continue  # what there was before stays, and so does its line
         manifest.add(job.source, outcome, job)
         if outcome.status == "done" and outcome.reason:
             click.echo(f"{job.source}: {outcome.reason}", err=True)
@@ -135,6 +139,8 @@ def run(
 class Manifest:
     """The table of what became of every input, in this run and in earlier ones.
 
+    Inputs are told by their paths from the table's folder, so that it does not matter where a command is called.
+
     Raises:
         OutputError: a file of this name is there that is no such table.
     """
@@ -152,30 +158,34 @@ class Manifest:
 
     def name_of(self, source: Path) -> str | None:
         """The name that an input's results had in an earlier run."""
-        row = self.rows.get(str(source))
+        row = self.rows.get(self._input(source))
         return (row["name"] or None) if row is not None else None
 
-    def finished(self, job: Job, suffix: str) -> bool:
-        """Whether an earlier run with the same settings did this job, and its result is still there."""
-        row = self.rows.get(str(job.source))
-        if row is None or row["status"] not in {"done", "skipped"} or row["key"] != job.key:
-            return False
-        return row["output"].endswith(suffix) and (self.path.parent / row["output"]).is_file()
+    def has_result(self, source: Path) -> bool:
+        """Whether an earlier run finished an input, and its result is still there."""
+        row = self.rows.get(self._input(source))
+        return row is not None and row["status"] == "done" and (self.path.parent / row["output"]).is_file()
+
+    def holds(self, job: Job, suffix: str) -> bool:
+        """Whether the finished result of a job is of these settings, and of this suffix."""
+        row = self.rows.get(self._input(job.source), {})
+        return job.finished and row["key"] == job.key and row["output"].endswith(suffix)
 
     def order(self, sources: Sequence[Path]) -> None:
         """Lines of other inputs first, then those of `sources` in this order, however they come."""
-        self.ranks = {str(source): rank for rank, source in enumerate(sources)}
+        self.ranks = {self._input(source): rank for rank, source in enumerate(sources)}
 
     def skip(self, job: Job) -> None:
         """Note that a job was finished before; its line stays as it is, so that a rerun ends with the same table."""
-        self.now[str(job.source)] = "skipped"
+        self.now[self._input(job.source)] = "skipped"
 
     def add(self, source: Path, outcome: Outcome, job: Job | None = None) -> None:
         """Note what became of an input, and of its job if it came to one."""
-        self.now[str(source)] = outcome.status
+        given = self._input(source)
+        self.now[given] = outcome.status
         name, key = ("", "") if job is None else (job.stem.name, job.key)
-        values = (str(source), outcome.status, name, outcome.output, outcome.reason, key)
-        self.rows[str(source)] = dict(zip(COLUMNS, values, strict=True))
+        values = (given, outcome.status, name, outcome.output, outcome.reason, key)
+        self.rows[given] = dict(zip(COLUMNS, values, strict=True))
 
     @property
     def failures(self) -> list[str]:
@@ -200,6 +210,12 @@ class Manifest:
         writer.writerows(sorted(self.rows.values(), key=lambda row: self.ranks.get(row["input"], -1)))
         if not self.path.exists() or self.path.read_bytes() != os.fsencode(text.getvalue()):
             write_text(self.path, text.getvalue())
+
+    def _input(self, source: Path) -> str:
+        try:
+            return os.path.relpath(source, self.path.parent)
+        except ValueError:  # another drive
+            return str(source.absolute())
 
 
 def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:

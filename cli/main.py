@@ -4,6 +4,7 @@ import difflib
 import gc
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -66,6 +67,11 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; exits with 0, 1 (a user's mistake), 2 (usage) or 130 (Ctrl-C)."""
     try:
+        Path.cwd()
+    except OSError:
+        click.echo("wplus: the folder that this is called in is gone; change to another", err=True)
+        sys.exit(1)
+    try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
@@ -73,6 +79,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("wplus: interrupted", err=True)
         sys.exit(130)
+    except OSError as error:  # what is the user's own is told by name already
+        click.echo(f"wplus: {error}", err=True)
+        sys.exit(1)
     except Exception as error:
         from wplus.core.errors import WplusError, printable  # not before: torch comes with it
 

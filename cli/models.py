@@ -75,7 +75,11 @@ def fetch_command(name: str, yes: bool, again: bool, offline: bool) -> None:
     entry = find(name)
     if entry.url:
         _tell(_terms(entry), to_stderr=True)
-        asks = sys.stdin.isatty() and not (yes or offline or (entry.path.is_file() and not again))
+        asks = (
+            sys.stdin is not None
+            and sys.stdin.isatty()
+            and not (yes or offline or (entry.path.is_file() and not again))
+        )
         if asks and not click.confirm("Fetch it?", default=True, err=True):
             raise DownloadError(f"{name}: not fetched")
     with progress(0, text=name, unit="B") as bar:

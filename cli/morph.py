@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 import torch
 
-from wplus.cli.options import device_option, generator_of, output_option, progress, render_one, write_result
+from wplus.cli.options import FINITE, device_option, generator_of, output_option, progress, render_one, write_result
 from wplus.core import Latent
 from wplus.core.animation import there_and_back, write_frames
+from wplus.core.files import check_not_input
 from wplus.editing import morph
 
 
@@ -16,7 +17,7 @@ from wplus.editing import morph
 @click.argument("b", type=click.Path(path_type=Path))
 @output_option(folder=False)
 @click.option("--frames", type=click.IntRange(2), help="Frames, ends included.  [9 for a strip, 48 for an animation]")
-@click.option("--weight", type=float, help="One picture or latent at this weight instead; 0 is A, 1 is B.")
+@click.option("--weight", type=FINITE, help="One picture or latent at this weight instead; 0 is A, 1 is B.")
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 600), default=3.0, show_default=True, help="Length of an animation."
 )
@@ -42,6 +43,7 @@ def command(
       wplus morph a.safetensors b.safetensors -o morph.mp4 --frames 90
       wplus morph a.safetensors b.safetensors --weight 0.5 -o half.safetensors
     """
+    check_not_input(output, a, b)
     first, second = Latent.load(a), Latent.load(b)
     network = generator_of(first, generator).to(device)
     network.check(first)

@@ -1,5 +1,6 @@
 """What several commands share: options, devices, progress bars, the writing of results."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,21 @@ def device_option(command: Command) -> Command:
     return click.option(
         "--device", type=choices, default="auto", show_default=True, callback=_device, help="Where to compute."
     )(command)
+
+
+class _Finite(click.types.FloatParamType):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+FINITE = _Finite()
+"""A number that is neither infinite nor none."""
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+"""Suffixes of pictures that are written."""
 
 
 def output_option(*, folder: bool, default: str | None = None) -> Callable[[Command], Command]:
@@ -153,7 +169,7 @@ def write_result(path: Path, latent: Latent, generator: Generator) -> None:
     elif suffix == ".npy":
         with replacing(path) as temporary, temporary.open("wb") as file:  # a file: to a path numpy adds ".npy"
             np.save(file, render_one(generator, latent)[0].numpy())
-    elif suffix in {".png", ".jpg", ".jpeg", ".webp"}:
+    elif suffix in PICTURES:
         write_picture(path, render_one(generator, latent)[0])
     else:
         raise OutputError(f"{path}: unknown suffix '{suffix}'; use .png, .jpg, .webp, .npy or .safetensors")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import device_option, generator_of, output_option, progress, write_result
+from wplus.cli.options import PICTURES, device_option, generator_of, output_option, progress, write_result
 from wplus.core import Latent, LatentError
+from wplus.core.files import check_not_input
 
 
 @click.command()
@@ -30,6 +31,9 @@ def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str
       wplus render codes/*.safetensors -o pictures/ --format npy
     """
     single = len(latents) == 1 and bool(output.suffix) and not output.is_dir()
+    check_not_input(output, *latents)
+    if not single and output.suffix.lower() in PICTURES and not output.is_dir():
+        raise click.UsageError(f"{output} is one file, {len(latents)} latents need a folder")
     loaded = [Latent.load(path) for path in latents]
     if not single and len({path.stem for path in latents}) < len(latents):
         raise LatentError("two latents have one file name, their pictures would be one file; render them in turn")

@@ -7,6 +7,7 @@ import click
 from wplus.alignment import Alignment, restore
 from wplus.cli.options import device_option, generator_of, output_option, render_one
 from wplus.core import Latent, LatentError
+from wplus.core.files import check_not_input
 from wplus.core.images import read_photo, write_picture
 
 
@@ -23,6 +24,7 @@ def command(photo: Path, latent: Path, output: Path, generator: str | None, devi
     Example:
       wplus restore portrait.jpg older.safetensors -o older.png
     """
+    check_not_input(output, photo, latent)
     codes = Latent.load(latent)
     if codes.origin is None or codes.origin.crop is None:
         raise LatentError(

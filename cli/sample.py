@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import torch
 
-from wplus.cli.options import device_option, generator_option, output_option, progress, render_one
+from wplus.cli.options import FINITE, device_option, generator_option, output_option, progress, render_one
 from wplus.core.animation import sheet
 from wplus.core.images import write_picture
 from wplus.models import load_generator
@@ -14,10 +14,12 @@ from wplus.models import load_generator
 @click.command()
 @output_option(folder=True)
 @generator_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the first; the others count on.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the first; the others count on."
+)
 @click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="How many.")
 @click.option(
-    "--psi", type=float, default=0.7, show_default=True, help="Truncation: 1 is all variety, 0 the mean face."
+    "--psi", type=FINITE, default=0.7, show_default=True, help="Truncation: 1 is all variety, 0 the mean face."
 )
 @click.option("--label", type=int, help="Class, of a generator that knows classes.  [drawn]")
 @device_option

@@ -20,6 +20,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     try:
+        if target.parent.exists() and not target.parent.is_dir():
+            raise NotADirectoryError(20, f"{target.parent} is a file, not a folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(21, "is a folder")
@@ -37,6 +39,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_not_input(output: Path, *inputs: Path) -> None:
+    """See that a result does not take the place of what it is made of.
+
+    Raises:
+        OutputError: it would.
+    """
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise OutputError(f"cannot write over {path}: it is an input; give another name")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -139,7 +139,7 @@ def file_of(entry: Entry, *, error: type[WplusError]) -> Path:
 def suggest(name: str, known: Sequence[str]) -> str:
     """The end of a message: the nearest known name, or where all of them are told."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    listed = ", ".join(known) if len(known) < 10 else "`wplus models` lists them"
+    listed = ", ".join(known) if len(known) <= 12 else "`wplus models` lists them"
     return f"; did you mean '{near[0]}'?" if near else f"; known: {listed}"
 
 

@@ -252,6 +252,33 @@ def test_what_was_broken_off_goes_on_to_the_same_end(wplus, portrait, tmp_path, 
     assert files(tmp_path / "broken") == files(tmp_path / "whole")
 
 
+def test_a_finished_result_is_not_given_up_for_one_that_was_broken_off(wplus, portrait, tmp_path, pressing_ctrl_c):
+    out, more = tmp_path / "out", ("--steps", "7")
+    assert wplus("invert", portrait, "-o", out, *QUICK)[0] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pressing_ctrl_c:
+        assert wplus("invert", portrait, "-o", out, *more)[0] == 130
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+    assert wplus("invert", portrait, "-o", out, *more)[0] == 0
+    assert wplus("invert", portrait, "-o", tmp_path / "whole", *more)[0] == 0
+    names = ("astronaut.safetensors", "astronaut.png")
+    assert all((out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names)
+    assert files(out) == files(tmp_path / "whole")
+
+
+def test_photographs_of_one_name_are_told_apart_wherever_the_command_is_called(wplus, portrait, tmp_path, monkeypatch):
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        Image.open(portrait).rotate(number).save(tmp_path / name / "x.png")
+    for name in ("a", "b", "a"):
+        monkeypatch.chdir(tmp_path / name)
+        assert wplus("align", "x.png", "-o", tmp_path / "out", "--size", 32)[0] == 0
+    assert wplus("align", tmp_path / "a" / "x.png", "-o", tmp_path / "out", "--size", 32)[1].endswith(
+        "1 skipped of 1\n"
+    )
+    assert [name for name in files(tmp_path / "out") if name.endswith(".png")] == ["x-2.png", "x.png"]
+
+
 def test_ctrl_c_keeps_the_best_latent(portrait, tmp_path):
     command = [SCRIPT, "invert", portrait, "-o", tmp_path / "out", "--steps", "1000000"]
 
@@ -455,6 +482,50 @@ def test_a_folder_can_be_rendered_into_twice_and_suffixes_may_be_large(wplus, la
     assert wplus("render", latents[0], "-o", tmp_path / "X.NPY")[0] == 0
     assert np.load(tmp_path / "X.NPY").shape == (3, 64, 64)
     assert files(tmp_path / "out") == ["0.png", "1.png", "2.png"]
+
+
+def test_no_result_takes_the_place_of_what_it_is_made_of(wplus, latents, tmp_path):
+    names = [tmp_path / path.name for path in latents]
+    for path, name in zip(latents, names, strict=True):
+        name.write_bytes(path.read_bytes())
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (32, 32)).save(photo)
+    before = {path: path.read_bytes() for path in (photo, *names)}
+    for output, words in (
+        (names[0], ("morph", *names[:2])),
+        (names[1], ("crossover", *names[:2])),
+        (names[2], ("express", *names)),
+        (names[0], ("render", names[0])),
+        (photo, ("restore", photo, names[0])),
+    ):
+        code, _, err = wplus(*words, "-o", output)
+        assert (code, err) == (1, f"wplus: cannot write over {output}: it is an input; give another name\n")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_numbers_that_are_none_name_their_option(wplus, latents, tmp_path):
+    for words, option in (
+        (("express", *latents, "--strength", "nan"), "--strength"),
+        (("morph", *latents[:2], "--weight", "inf"), "--weight"),
+        (("sample", "--psi", "nan"), "--psi"),
+        (("sample", "--seed", 2**64), "--seed"),
+    ):
+        code, _, err = wplus(*words, "-o", tmp_path / "out.png")
+        assert code == 2
+        assert f"Invalid value for '{option}'" in err
+
+
+def test_two_latents_do_not_go_into_one_picture(wplus, latents, tmp_path):
+    code, _, err = wplus("render", *latents, "-o", tmp_path / "out.png")
+    assert code == 2
+    assert err.endswith("out.png is one file, 3 latents need a folder\n")
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path):
+    script = f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; {SCRIPT} info faces-64"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "wplus: the folder that this is called in is gone; change to another\n"
 
 
 def test_codes_of_ones_own_generator_ask_for_its_file(wplus, tmp_path, mini):

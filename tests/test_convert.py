@@ -57,7 +57,7 @@ def test_a_file_is_not_converted_onto_itself(wplus, tmp_path):
     path = tmp_path / "snapshot.pkl"
     path.write_bytes(SNAPSHOT.read_bytes())
     code, _, err = wplus("convert", path, path)
-    assert (code, err) == (1, f"wplus: cannot write {path}: it is what is to be converted; give another name\n")
+    assert (code, err) == (1, f"wplus: cannot write over {path}: it is an input; give another name\n")
     assert path.read_bytes() == SNAPSHOT.read_bytes()
 
 

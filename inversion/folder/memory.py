@@ -108,8 +108,8 @@ def largest_batch(prepared: Prepared, crop: Crop, *, at_most: int, limit: int) -
     batch, peak = 1, max(begun, peak_of(lambda: _try(prepared, [crop]), device))
     if peak > limit:
         raise WplusError(
-            f"one picture of {prepared.generator.name} takes {peak / _SHARE / 1e9:.2f} GB of memory, more than the"
-            f" {limit / _SHARE / 1e9:.2f} GB given; give more, or take a smaller generator"
+            f"one picture of {prepared.generator.name} takes {peak / _SHARE / 1e9:.3g} GB of memory, more than the"
+            f" {limit / _SHARE / 1e9:.3g} GB given; give more, or take a smaller generator"
         )
     while batch < at_most:
         fits = [more for more in (at_most, 2 * batch) if _expected(begun, peak, more / batch) <= limit]
