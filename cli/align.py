@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from wplus.alignment import align, chosen, detect
-from wplus.cli.jobs import Job, Outcome, attempt, run
+from wplus.cli.jobs import attempt, run
+from wplus.cli.manifest import Job, Outcome
 from wplus.cli.options import output_option, progress
 from wplus.core import FaceError
 from wplus.core.files import write_text

@@ -1,6 +1,8 @@
 """wplus info: what a file is, and what the machine offers."""
 
 import json
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -75,7 +77,8 @@ def _latent(path: Path) -> dict[str, object]:
     latent = Latent.load(path)
     shape = {"codes": len(latent), latent.rows: latent.ws.shape[1], "w_dim": latent.ws.shape[2]}
     noise = {"noise maps": len(latent.noise or ())}
-    return {"latent": str(path), **shape, **noise, "origin": vars(latent.origin) if latent.origin else None}
+    origin = vars(latent.origin) if latent.origin else {"origin": None}
+    return {"latent": str(path), **shape, **noise} | {name: value for name, value in origin.items() if value != {}}
 
 
 def _generator(name: str, form: str) -> dict[str, object]:
@@ -104,8 +107,27 @@ def _generator(name: str, form: str) -> dict[str, object]:
     }
 
 
-def _show(facts: dict[str, object]) -> None:
-    width = max(map(len, facts))
+def _show(facts: Mapping[str, object]) -> None:
+    width = max(map(len, facts)) + 2
     for name, value in facts.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        click.echo(f"{name:{width}}  {text}")
+        text = _text(value)
+        if isinstance(value, Mapping):
+            text = textwrap.fill(text, 110 - width, break_long_words=False, break_on_hyphens=False)
+        click.echo(f"{name:{width}}{text}".replace("\n", "\n" + " " * width))
+
+
+def _text(value: object) -> str:
+    """What a file tells, for people: numbers in six digits, names before their values."""
+    match value:
+        case str():
+            return value
+        case float():
+            return f"{value:.6g}"
+        case Mapping():
+            pairs = (
+                (name, f"({_text(item)})" if isinstance(item, Mapping) else _text(item)) for name, item in value.items()
+            )
+            return ", ".join(f"{name} {text}" for name, text in pairs)
+        case list() | tuple():
+            return f"[{', '.join(map(_text, value))}]"
+    return json.dumps(value)

@@ -10,7 +10,8 @@ from typing import Any, cast, get_args
 import click
 
 from wplus.alignment.painted import mask_sum
-from wplus.cli.jobs import Job, Outcome, attempt, run
+from wplus.cli.jobs import attempt, run
+from wplus.cli.manifest import Job, Outcome
 from wplus.cli.options import (
     descent,
     device_option,

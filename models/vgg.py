@@ -4,6 +4,7 @@ Image2StyleGAN compares pictures at conv1_1, conv1_2, conv3_2 and conv4_2. `vgg-
 names at half the width; a linear head on each tap makes its distances those of the full network.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -131,7 +132,8 @@ def load_vgg16() -> VGG:
     if file.exists() and not sha256_of(file).startswith(start):
         raise WeightsError(f"{file}: damaged, its SHA-256 does not begin with {start}; delete it and try again")
     try:
-        state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
+        with contextlib.redirect_stdout(sys.stderr):  # torch tells there that it downloads
+            state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
     except (URLError, OSError, RuntimeError) as error:
         raise WeightsError(
             f"the VGG16 weights {file.name} could not be downloaded from {weights.url} ({error});"
