@@ -79,13 +79,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("wplus: interrupted", err=True)
         sys.exit(130)
-    except OSError as error:  # what is the user's own is told by name already
-        click.echo(f"wplus: {error}", err=True)
-        sys.exit(1)
     except Exception as error:
         from wplus.core.errors import WplusError, printable  # not before: torch comes with it
 
-        if not isinstance(error, WplusError):
+        if not isinstance(error, WplusError | OSError):  # a full disk behind standard output, and the like
             raise
         # file names and what files hold may contain anything; a message is one line all the same
         click.echo(f"wplus: {printable(' '.join(str(error).split()))}", err=True)
