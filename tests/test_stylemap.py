@@ -515,7 +515,7 @@ def test_the_command_takes_stylemaps_from_photograph_to_picture(tmp_path, wplus,
     latent = Latent.load(folder / "a.safetensors")
     assert latent.origin.space == "stylemap"
     told = wplus("info", folder / "a.safetensors")[1]
-    assert "cells       16\n" in told and "layers" not in told
+    assert "cells        16\n" in told and "layers" not in told
     told = wplus("info", network)[1]
     assert "cells               16\n" in told
     assert "normalisation       LayerNorm\nencoder             its own\n" in told
