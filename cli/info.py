@@ -78,7 +78,9 @@ def _latent(path: Path) -> dict[str, object]:
     shape = {"codes": len(latent), latent.rows: latent.ws.shape[1], "w_dim": latent.ws.shape[2]}
     noise = {"noise maps": len(latent.noise or ())}
     origin = vars(latent.origin) if latent.origin else {"origin": "not told"}
-    return {"latent": str(path), **shape, **noise} | {name: value for name, value in origin.items() if value not in ({}, None)}
+    return {"latent": str(path), **shape, **noise} | {
+        name: value for name, value in origin.items() if value not in ({}, None)
+    }
 
 
 def _generator(name: str, form: str) -> dict[str, object]:
