@@ -70,9 +70,10 @@ OURS = (
     Way("L-BFGS alone", Settings(steps=300, method=QuasiNewton(directions=0))),
     Way("L-BFGS", Settings(steps=300, method=QuasiNewton())),
     Way("L-BFGS as shipped", Settings(steps=300), editability=EDITABILITY),
-    Way("L-BFGS, encoder start", Settings(steps=300, method=QuasiNewton()), Encoder()),
-    Way("L-BFGS, 512 directions", Settings(steps=300, method=QuasiNewton(directions=512))),
 )
+WITH_ENCODER = Way("L-BFGS, encoder start", Settings(steps=300, method=QuasiNewton()), Encoder())
+MORE_DIRECTIONS = Way("L-BFGS, 512 directions", Settings(steps=300, method=QuasiNewton(directions=512)))
+NAMES = [way.name for way in (*OURS, WITH_ENCODER, MORE_DIRECTIONS)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,7 @@ def reached(run: Run, loss: torch.Tensor) -> list[int | None]:
 @click.option("--targets", type=click.Choice(["photos", "random-256"]), default="photos", show_default=True)
 @click.option("--count", default=26, show_default=True, help="Targets at most.")
 @click.option("--paper", is_flag=True, help="Run Adam for the paper's 5000 steps too.")
-@click.option("--only", multiple=True, type=click.Choice([way.name for way in OURS]), help="Beside the usual ways.")
+@click.option("--only", multiple=True, type=click.Choice(NAMES), help="Beside the usual ways.")
 @click.option("--squeeze", type=click.Path(path_type=Path), help="File of SqueezeNet's weights, for LPIPS.")
 @click.option("--steps", default=300, show_default=True, help="Of every way that is not usual.")
 @click.option("--rounds", default=5, show_default=True, help="Turns of the timing.")
@@ -186,11 +187,11 @@ def main(
         vgg = load_perceptual(generator.card.perceptual)
         names, crops = zip(*celebahq(photos, generator)[:count], strict=True)
         target, labels = torch.stack([crop.picture for crop in crops]), [path.stem for path in names]
-        ways = [ADAM, *([PAPER] if paper else []), PROJECTOR, *OURS[:-1]]
+        ways = [ADAM, *([PAPER] if paper else []), PROJECTOR, *OURS, WITH_ENCODER]
     else:
         generator, vgg = networks(256)
         target, labels = random_targets(generator)[:count], ["reachable", "other noise"][:count]
-        ways = [ADAM, PROJECTOR, *(way for way in OURS if not isinstance(way.start, Encoder))]
+        ways = [ADAM, PROJECTOR, *OURS, MORE_DIRECTIONS]
     ways = [way for way in ways if way.usual or not only or way.name in only]
     ways = [way if way.usual else replace(way, settings=replace(way.settings, steps=steps)) for way in ways]
     plain, (quick, quick_vgg) = (generator, vgg), (fast(generator), fast(vgg))

@@ -92,7 +92,7 @@ def run(
     interrupted = False
     for job, outcome in work(jobs, todo):
         interrupted |= outcome.status == "interrupted"
-        if outcome.status == "interrupted" and job.finished:
+        if outcome.status == "interrupted" and not outcome.output:
             continue  # what there was before stays, and so does its line
         manifest.add(job.source, outcome, job)
         if outcome.status == "done" and outcome.reason:

@@ -73,9 +73,13 @@ def fir(x: Tensor, taps: tuple[float, ...] = TAPS, *, gain: float, padding: int)
 
 def upsample(x: Tensor, taps: tuple[float, ...] = TAPS) -> Tensor:
     """Double the size through a low-pass filter of at least two taps; (n, c, h, w) -> (n, c, 2 h, 2 w)."""
-    height, width = 2 * x.shape[2], 2 * x.shape[3]
-    padding = len(taps) - 1 - (len(taps) + 1) // 2
-    x = functional.conv_transpose2d(x, _kernel(x, taps, 4.0), stride=2, padding=padding, groups=x.shape[1])
+    return doubled(x, _kernel(x, taps, 4.0))
+
+
+def doubled(x: Tensor, kernel: Tensor) -> Tensor:
+    """`upsample` with the filter as a kernel of sum 4, (c, 1, taps, taps)."""
+    height, width, taps = 2 * x.shape[2], 2 * x.shape[3], int(kernel.shape[-1])
+    x = functional.conv_transpose2d(x, kernel, stride=2, padding=taps - 1 - (taps + 1) // 2, groups=x.shape[1])
     return x[:, :, :height, :width]  # odd filters leave one row and column too many
 
 

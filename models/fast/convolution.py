@@ -13,6 +13,7 @@ from wplus.core.shapes import FeatureMaps
 from wplus.models.fast.winograd import Winograd, pays
 
 ONEDNN = torch.ops.mkldnn
+CONVOLVE, TRANSPOSED = ONEDNN._convolution_pointwise.default, ONEDNN._convolution_transpose_pointwise.default
 
 NONE, ONES, TWOS = [0, 0], [1, 1], [2, 2]
 """Paddings, dilations and strides as oneDNN takes them."""
@@ -76,9 +77,7 @@ class Convolution:
         else:
             kernel = self._pack(way, weight, x.shape, pads)
         x = scaled(x, into).permute(0, 3, 1, 2)
-        y = ONEDNN._convolution_pointwise.default(
-            x, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], ""
-        )
+        y = CONVOLVE(x, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], "")
         return scale_(y.permute(0, 2, 3, 1), out)
 
     def _pack(self, way: str, weight: Callable[[], Tensor], shape: torch.Size, pads: list[int]) -> Tensor:
@@ -114,7 +113,7 @@ class UpConvolution:
         else:
             kernel = self._pack("forward", x.shape, ONEDNN._reorder_convolution_transpose_weight, NONE, NONE, TWOS)
         x = scaled(x, into).permute(0, 3, 1, 2)
-        y = ONEDNN._convolution_transpose_pointwise.default(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
+        y = TRANSPOSED(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
         return self._low_pass(y, self._filter.flip(2, 3), self._filter.shape[-1] // 2 - 1, out)
 
     def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
@@ -125,10 +124,8 @@ class UpConvolution:
         else:
             kernel = self._pack("backward", y.shape, ONEDNN._reorder_convolution_weight, NONE, TWOS)
         y = y.permute(0, 3, 1, 2)
-        x = ONEDNN._convolution_pointwise.default(y, kernel, None, NONE, TWOS, ONES, 1, "none", [], "").permute(
-            0, 2, 3, 1
-        )
-        return scale_(x, out)
+        x = CONVOLVE(y, kernel, None, NONE, TWOS, ONES, 1, "none", [], "")
+        return scale_(x.permute(0, 2, 3, 1), out)
 
     def _low_pass(self, x: Tensor, kernel: Tensor, padding: int, scale: Tensor | None) -> Tensor:
         """Filter (n, channels, height, width) and multiply channels; gives (n, height, width, channels)."""

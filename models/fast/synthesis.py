@@ -12,7 +12,7 @@ from torch.nn import functional
 from wplus.core.shapes import FeatureMaps, Ws
 from wplus.models.fast.layers import ColourPass, Colours, Pass, StyledConvolution
 from wplus.models.network import Noise, Rendered
-from wplus.models.ops import noise_maps
+from wplus.models.ops import doubled, noise_maps
 from wplus.models.stylegan2 import Block, StyleGAN2Config, Synthesis
 
 EXACT = 3
@@ -151,10 +151,9 @@ def _take(stack: list[Tensor | None], count: int) -> list[Any]:
 
 
 def _upsample(picture: FeatureMaps, kernel: Tensor) -> Tensor:
-    """Double the size through a low-pass filter of even side; channels last, where it is many times faster."""
-    x, kernel = picture.permute(0, 3, 1, 2), kernel.expand(picture.shape[3], 1, -1, -1)
-    padding = kernel.shape[-1] // 2 - 1
-    return functional.conv_transpose2d(x, kernel, stride=2, padding=padding, groups=len(kernel)).permute(0, 2, 3, 1)
+    """Double the size through a low-pass filter; channels last, where it is many times faster."""
+    kernel = kernel.expand(picture.shape[3], 1, -1, -1)
+    return doubled(picture.permute(0, 3, 1, 2), kernel).permute(0, 2, 3, 1)
 
 
 def _downsample(picture: FeatureMaps, kernel: Tensor) -> Tensor:
