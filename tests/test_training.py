@@ -1,5 +1,6 @@
 """The training recipe, on a network small enough to train in seconds."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from wplus.training.faces import Faces, load_faces
 from wplus.training.recipe import Recipe, Run
 from wplus.training.run import export, load_checkpoint, save_checkpoint, train
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
+from wplus.training.updates import Muon, split_weights
 
 RECIPE = Recipe(resolution=16, channels=(8, 8, 8), w_dim=8, mapping_layers=2, batch=8, warm_images=48, images=96)
 STYLEMAP = StyleMapRecipe(
@@ -165,3 +167,40 @@ def test_a_folder_without_faces_is_refused(tmp_path):
     (tmp_path / "a.png").write_text("text")
     with pytest.raises(TrainingError, match=r"a\.png: not a picture, or damaged"):
         load_faces(tmp_path, resolution=16)
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 3, 3), (40, 2, 3, 3)], ids=["wide", "tall"])
+@pytest.mark.parametrize("equalised", [True, False])
+def test_a_step_of_muon_moves_every_direction_by_about_the_learning_rate(shape, equalised):
+    slope = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    slope[0] *= 100  # of which plain descent would see nothing else
+    weight = torch.nn.Parameter(torch.zeros(shape))
+    weight.grad = slope
+    Muon([weight], lr=0.01, equalised=equalised).step()
+    rows, columns = weight.flatten(1).shape
+    used = weight.detach().flatten(1) / (columns**0.5 if equalised else 1)
+    lengths = torch.linalg.svdvals(used) / max(1, rows / columns) ** 0.5
+    assert lengths.min() > 0.005
+    assert lengths.max() < 0.013
+
+
+def test_muon_is_given_what_mixes_channels_and_goes_on_from_its_state():
+    layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(8, 8, 3), torch.nn.Conv2d(8, 3, 1))
+    matrices, others = split_weights(layers)
+    assert [tuple(weight.shape) for weight in matrices] == [(8, 8, 3, 3)]
+    assert len(others) == 5
+
+    def stepped(optimiser):
+        matrices[0].grad = torch.randn(8, 8, 3, 3, generator=torch.Generator().manual_seed(len(optimiser.state)))
+        optimiser.step()
+        return matrices[0].detach().clone()
+
+    first = Muon(matrices, lr=0.1)
+    stepped(first)
+    kept, state = matrices[0].detach().clone(), copy.deepcopy(first.state_dict())
+    unbroken = stepped(first)
+    with torch.no_grad():
+        matrices[0].copy_(kept)
+    second = Muon(matrices, lr=0.1)
+    second.load_state_dict(state)
+    assert torch.equal(stepped(second), unbroken)

@@ -24,12 +24,12 @@ from wplus.training.features import FrozenFeatures, fooled, hinge
 from wplus.training.look import Look
 from wplus.training.moments import FrechetCritic, summary
 from wplus.training.networks import Discriminator, Encoder
-from wplus.training.updates import Balance, descend, follow
-
-ENCODER_RATE = 0.25
-"""The encoder's learning rate relative to the generator's, whose weights are kept at unit scale."""
+from wplus.training.updates import Balance, Muon, between, descend, follow, split_weights
 
 MAX_CHANNELS = 256
+
+REMEMBERED = 3_200
+"""Samples over which their moments are averaged."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Recipe:
     channels: tuple[int, ...] = (256, 256, 128, 64, 32)
     w_dim: int = knob(256, "Dimension of Z and W.")
     mapping_layers: int = knob(4, "Depth of the mapping network.")
-    batch: int = knob(32, "Pictures a step.")
-    warm_images: int = knob(40_000, "Pictures seen in the variational phase.")
-    images: int = knob(230_000, "Pictures seen in all.")
+    batch: int = knob(16, "Pictures a step.")
+    warm_images: int = knob(50_000, "Pictures seen in the variational phase.")
+    images: int = knob(200_000, "Pictures seen in all.")
     held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
-    warm_rate: float = knob(4e-3, "Learning rate of the variational phase.")
-    generator_rate: float = knob(7e-4, "Learning rate when the adversary comes; a StyleGAN2's.")
+    warm_rate: float = knob(6e-3, "Learning rate of the variational phase.")
+    generator_rate: float = knob(5e-4, "Learning rate when the adversary comes.")
     final_rate: float = knob(1e-4, "The rate that it falls to.")
     discriminator_rate: float = knob(4e-4, "The discriminator's learning rate.")
     adversary: float = knob(0.8, "Norm of the adversarial gradient relative to that of the reconstruction.")
@@ -97,13 +97,14 @@ class Run(nn.Module):
         self.register_buffer("offset", torch.zeros(recipe.w_dim, device=device))
         self.offset: Tensor
         self.seen = 0
-        self.optimisers = self._warm_optimisers()
+        self.optimisers = self._optimisers()
         sample = faces.batch(torch.linspace(0, len(faces) - 1, 256).long())
         self.features = FrozenFeatures(trunk.to(device), sample.to(device))
         with torch.no_grad():
             chosen = torch.linspace(0, len(faces) - 1, min(len(faces), 8192)).long()
             parts = [faces.batch(part).to(device) for part in chosen.split(64)]
-            self.critic = FrechetCritic(torch.cat([summary(part, self.features(part)) for part in parts]))
+            real = torch.cat([summary(part, self.features(part)) for part in parts])
+            self.critic = FrechetCritic(real, decay=1 - recipe.batch / 2 / REMEMBERED)
 
     @property
     def frozen(self) -> str:
@@ -123,7 +124,7 @@ class Run(nn.Module):
     def resume(self, seen: int) -> None:
         """Take up the phase that `seen` images belong to; the weights are the caller's to load."""
         self.seen = seen
-        self.optimisers = self._warm_optimisers() if self.warm else self._adversarial_optimisers()
+        self.optimisers = self._optimisers()
 
     def step(self) -> dict[str, float]:
         """One batch; returns the losses by name."""
@@ -166,20 +167,18 @@ class Run(nn.Module):
         rows = torch.cat([real[:8], rebuilt[:8], real[8:16], rebuilt[8:16], sampled[:32]])
         return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=8))
 
-    def _warm_optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        rate = self.recipe.warm_rate
-        return {
-            "warm": torch.optim.Adam(self.generator.synthesis.parameters(), lr=rate, betas=(0.9, 0.99)),
-            "encoder": torch.optim.Adam(self.encoder.parameters(), lr=rate * ENCODER_RATE, betas=(0.9, 0.99)),
-        }
-
-    def _adversarial_optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        recipe = self.recipe
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         heads = [weight for weight in self.discriminator.parameters() if weight.requires_grad]
+        generator, rest = split_weights(self.generator.synthesis)
+        encoder, vectors = split_weights(self.encoder)
+        rest += [*self.generator.mapping.parameters(), *vectors]
+        # less momentum against an adversary, whose slopes turn
+        momentum, beta = (0.95, 0.9) if self.warm else (0.5, 0.0)
         return {
-            "generator": torch.optim.Adam(self.generator.parameters(), lr=recipe.generator_rate, betas=(0.0, 0.99)),
-            "encoder": torch.optim.Adam(self.encoder.parameters(), lr=recipe.generator_rate, betas=(0.9, 0.99)),
-            "discriminator": torch.optim.Adam(heads, lr=recipe.discriminator_rate, betas=(0.0, 0.99)),
+            "generator": Muon(generator, momentum=momentum),
+            "encoder": Muon(encoder, equalised=False),
+            "rest": torch.optim.Adam(rest, betas=(beta, 0.99)),
+            "discriminator": torch.optim.Adam(heads, betas=(0.0, 0.99)),
         }
 
     def _render(self, w: W) -> Images:
@@ -196,7 +195,7 @@ class Run(nn.Module):
     def _warm_step(self, real: Images) -> dict[str, float]:
         recipe = self.recipe
         fraction = self.seen / recipe.warm_images
-        rate = recipe.warm_rate * min(1.0, 0.1 + fraction * 20) * (1.0 if fraction < 0.7 else 1 / 3)
+        rate = min(1.0, 0.1 + fraction * 20) * between(recipe.warm_rate, recipe.generator_rate, fraction)
         w, divergence = self._encode(real)
         fake = self._render(w)
         with torch.no_grad():
@@ -204,7 +203,7 @@ class Run(nn.Module):
         pixel = (fake - real).square().mean()
         feature = self.features.distance(self.features(fake), theirs)
         loss = recipe.pixel * pixel + recipe.feature * feature + recipe.divergence * divergence.mean()
-        descend(loss, self.optimisers, {"warm": rate, "encoder": rate * ENCODER_RATE})
+        descend(loss, self.optimisers, dict.fromkeys(("generator", "encoder", "rest"), rate))
         return {"pixel": pixel.item(), "feature": feature.item(), "divergence": divergence.mean().item()}
 
     def _adversarial_step(self, real: Images) -> dict[str, float]:
@@ -233,14 +232,13 @@ class Run(nn.Module):
         losses = (recipe.pixel * pixel + recipe.feature * feature, against, moments)
         slopes = [torch.autograd.grad(loss, leaf)[0] for loss in losses]
         done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
-        fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))  # the adversary's restlessness dies down with the rates
-        rate = recipe.final_rate + (recipe.generator_rate - recipe.final_rate) * fall
-        adversary = recipe.final_adversary + (recipe.adversary - recipe.final_adversary) * fall
+        rate = between(recipe.generator_rate, recipe.final_rate, done)
+        adversary = between(recipe.adversary, recipe.final_adversary, done)  # its restlessness dies down with the rates
         gradient = self.balance(slopes, (1.0, adversary, recipe.moments * self.critic.certainty))
 
         # the picture's gradient is known, so its product with the picture is a loss that has it
         loss = (fake * gradient).sum() + recipe.divergence * divergence.mean()
-        descend(loss, self.optimisers, {"generator": rate, "encoder": rate * ENCODER_RATE})
+        descend(loss, self.optimisers, dict.fromkeys(("generator", "encoder", "rest"), rate))
         values = {"pixel": pixel, "feature": feature, "divergence": divergence.mean(), "hinge": told}
         values |= {"fooled": against, "moments": self.critic.distance}
         return {name: value.item() for name, value in values.items()}
@@ -265,7 +263,7 @@ class Run(nn.Module):
             network.mapping.w_avg.copy_(mean + self.offset)
             for affine in affines(network.synthesis):
                 affine.layer.bias.sub_(affine.layer.weight @ self.offset / math.sqrt(self.offset.numel()))
-        self.optimisers = self._adversarial_optimisers()
+        self.optimisers = self._optimisers()
 
     def _code_statistics(self, encoder: Encoder) -> tuple[Tensor, Tensor]:
         """Mean (w_dim,) and the root of the covariance (w_dim, w_dim) of drawn codes of the training faces."""

@@ -1,10 +1,14 @@
 """What a step of a run ends with: slopes are balanced, optimisers go down, averages follow."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+COLOURS = 3
+"""Of a picture; weights that read or write no more channels are no matrices to `Muon`."""
 
 
 class Balance(nn.Module):
@@ -30,6 +34,60 @@ class Balance(nn.Module):
         ).sum(dim=0)
 
 
+class Muon(Optimizer):
+    """Momentum whose matrices are made orthogonal, so that every direction of a layer learns at one pace (Jordan 2024).
+
+    The learning rate is the largest that a step adds to the length of a unit input. Convolutions are matrices of
+    outputs by all that an output sums over.
+
+    Args:
+        parameters: weights of two dimensions or more.
+        lr: learning rate.
+        momentum: of the gradient, in Nesterov's form.
+        equalised: whether the layers divide their weights by the root of what an output sums over (Karras et al. 2018).
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float = 1e-3, *, momentum: float = 0.95, equalised: bool = True
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "equalised": equalised})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move every weight that has a gradient."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                average = state.setdefault("average", torch.zeros_like(weight))
+                average.mul_(group["momentum"]).add_(weight.grad)
+                direction = orthogonal(weight.grad.add(average, alpha=group["momentum"]).flatten(1))
+                rows, columns = direction.shape
+                scale = max(1, rows / columns) * (columns if group["equalised"] else 1)
+                weight.sub_(direction.view_as(weight) * math.sqrt(scale), alpha=group["lr"])
+
+
+def split_weights(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Trained weights that mix many channels, which are `Muon`'s, and the others: biases, colours, constants."""
+    parts: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
+    for weight in network.parameters():
+        if weight.requires_grad:
+            parts[0 if weight.ndim > 1 and min(weight.flatten(1).shape) > COLOURS else 1].append(weight)
+    return parts
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """The matrix with all its singular values brought near 1: to 0.7 to 1.2, by a quintic iteration in bf16."""
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = (matrix if wide else matrix.T).bfloat16()
+    x = x / (x.norm() + torch.finfo(torch.float32).tiny)
+    for _ in range(5):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return (x if wide else x.T).to(matrix.dtype)
+
+
 def descend(loss: Tensor, optimisers: Mapping[str, Optimizer], rates: Mapping[str, float]) -> None:
     """One step of the optimisers that `rates` names, at the learning rates that it gives."""
     for name, rate in rates.items():
@@ -46,3 +104,8 @@ def follow(average: nn.Module, network: nn.Module, *, seen: int, batch: int, hal
     decay = 0.5 ** (batch / min(half_life, max(seen * 0.05, 1)))
     for new, old in zip(network.parameters(), average.parameters(), strict=True):
         old.lerp_(new, 1 - decay)
+
+
+def between(first: float, last: float, done: float) -> float:
+    """From one rate to another along half a cosine, while `done` goes from 0 to 1."""
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
