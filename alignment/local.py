@@ -38,7 +38,7 @@ def restore_region(photo: Photo, before: Crop, after: Crop, taken: PooledMask) -
     Args:
         photo: the photograph's file, or its upright picture (3, height, width) in [-1, 1].
         before: what the generator shows of the crop unedited, of any size, with its alignment.
-        after: the same, edited.
+        after: the same, edited; of any size too.
         taken: t, in the crop's frame, of any size: 1 where the edit replaces the photograph.
 
     Raises:
@@ -47,8 +47,7 @@ def restore_region(photo: Photo, before: Crop, after: Crop, taken: PooledMask) -
     """
     picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
     area = grown(taken)
-    around = crop(picture, replace(after.alignment, size=after.picture.shape[1])).picture
-    unedited, edited = (restore(picture, Crop(toned(x.picture, around, area), x.alignment)) for x in (before, after))
+    unedited, edited = (restore(picture, _toned_within(picture, x, area)) for x in (before, after))
     weights, share = (_placed(mask, picture, after.alignment) for mask in (area, taken))
     change = edited - unedited + share * (unedited - picture)
     return torch.where(weights > _UNSEEN, (picture + weights * change).clamp(-1, 1), picture)
@@ -92,6 +91,12 @@ def toned(edited: Picture, around: Picture, mask: PooledMask) -> Picture:
     known = gaussian_filter(weights.numpy(), reach)
     # far from all that is known, in a region of everything, nothing is carried
     return (edited + torch.from_numpy(difference / (known + 1e-3))).clamp(-1, 1)
+
+
+def _toned_within(photo: Picture, shown: Crop, mask: PooledMask) -> Crop:
+    """What a generator shows of a crop, `toned` by the photograph."""
+    around = crop(photo, replace(shown.alignment, size=shown.picture.shape[1])).picture
+    return replace(shown, picture=toned(shown.picture, around, mask))
 
 
 def _placed(mask: PooledMask, picture: Picture, alignment: Alignment) -> Mask:

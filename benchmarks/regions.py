@@ -10,7 +10,7 @@ the unedited picture. A face is found where dlib sees exactly one. Milliseconds 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -22,7 +22,7 @@ from wplus.core import Latent
 from wplus.core.animation import sheet
 from wplus.core.images import find_pictures, resized, write_picture
 from wplus.core.shapes import Mask, Picture
-from wplus.editing import Patch, Portrait, blend_features, embed, local_edit, share, touched
+from wplus.editing import Patch, Portrait, blend_features, embed, local_edit, share, touched, with_detail
 from wplus.editing.local import Where
 from wplus.editing.masks import Pooling
 from wplus.inversion import Adam, Encoder, Settings, image2stylegan, invert
@@ -75,9 +75,14 @@ def stylemap_edits(generator: Generator) -> dict[str, Edit]:
         return edited
 
     def put_back(target: Portrait, reference: Portrait, mask: Mask) -> Picture:
-        after, before = (edit("w+", share, strength)(target, reference, mask) for strength in (1.0, 0.0))
-        own = as_crop(target.crop.picture, size=generator.resolution)
-        return restore_region(own.picture, Crop(before, own.alignment), Crop(after, own.alignment), mask)
+        first, second = embed(generator, [target, reference])
+        before, theirs = (generator(code)[0].clamp(-1, 1) for code in (first, second))
+        after = local_edit(generator, first, Patch(second, mask))[0].clamp(-1, 1)
+        own, given = (as_crop(portrait.crop.picture, size=generator.resolution) for portrait in (target, reference))
+        fine = with_detail(
+            Crop(after, own.alignment), [(replace(reference, photo=given.picture, crop=given), theirs, mask)]
+        )
+        return restore_region(own.picture, Crop(before, own.alignment), fine, mask)
 
     return {
         "stylemap, not edited": edit("w", share, 0.0),

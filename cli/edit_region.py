@@ -16,7 +16,7 @@ from wplus.core import Latent, WplusError
 from wplus.core.files import check_not_input
 from wplus.core.images import write_picture
 from wplus.core.shapes import Resized
-from wplus.editing import PARTS, Patch, Portrait, embed, local_edit
+from wplus.editing import PARTS, Patch, Portrait, embed, local_edit, with_detail
 from wplus.editing.local import Where, synthesis_of
 from wplus.inversion import Adam, Encoder, Settings, invert
 from wplus.models import Generator, load_generator
@@ -165,8 +165,10 @@ def _pasted(edit: Edit, generator: Generator, paste: str) -> Resized:
     after = Crop(edit.picture, target.crop.alignment)
     match paste:
         case "region":
-            before = Crop(shown_by(generator, edit.codes[0]), target.crop.alignment)
-            return restore_region(target.photo, before, after, edit.strength * edit.mask)
+            shown = [shown_by(generator, code) for code in edit.codes]
+            given = [(edit.portraits[n], shown[n], edit.strength * mask) for n, mask in edit.patches]
+            before, fine = Crop(shown[0], target.crop.alignment), with_detail(after, given)
+            return restore_region(target.photo, before, fine, edit.strength * edit.mask)
         case "face":
             return restore(target.photo, after)
     return edit.picture

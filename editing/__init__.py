@@ -1,6 +1,7 @@
 """Edits turn latents into latents; local ones, which only the places of a generator can hold, into pictures."""
 
 from wplus.core.masks import read_mask
+from wplus.editing.detail import with_detail
 from wplus.editing.features import blend_features
 from wplus.editing.local import edited_stylemap, local_edit, mix, transplant
 from wplus.editing.masks import PARTS, most, part, read_labels, rectangle, share, touched
@@ -31,4 +32,5 @@ __all__ = [
     "touched",
     "transfer_expression",
     "transplant",
+    "with_detail",
 ]

@@ -1,6 +1,7 @@
 """Local edits: in stylemaps, in feature maps, by masked objectives; and the command that makes them of photographs."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -10,12 +11,14 @@ from PIL import Image
 from skimage import data
 from torch import nn
 
+from wplus.alignment import Crop, as_crop
 from wplus.alignment.local import grown
 from wplus.core import ImageError, Latent, LatentError, Origin
 from wplus.core.images import from_bytes, read_photo, write_picture
 from wplus.editing import (
     PARTS,
     Patch,
+    Portrait,
     blend_features,
     edited_stylemap,
     local_edit,
@@ -29,6 +32,7 @@ from wplus.editing import (
     share,
     touched,
     transplant,
+    with_detail,
 )
 from wplus.inversion import (
     IMAGE2STYLEGAN_PP_TAPS,
@@ -538,3 +542,20 @@ def test_a_region_must_be_asked_for(edit_region):
     assert code == 2
     assert "say what a reference gives, by --region or --mask" in err
     assert not list(folder.iterdir())
+
+
+def test_what_is_taken_is_as_fine_as_the_reference_s_photograph_and_the_rest_as_the_generator_s():
+    wave = 0.5 * torch.sin(torch.arange(96) * (2 * math.pi / 8))  # too fine for 16 px
+    photo = (wave[:, None] * wave + torch.tensor([-0.3, 0.0, 0.3])[:, None, None]).contiguous()
+    crop = as_crop(photo, size=16)
+    reference = Portrait("reference", photo, crop, None)
+    shown = crop.picture.mean(dim=(1, 2), keepdim=True).expand(3, 16, 16)  # a generator that knows colours alone
+    taken = torch.zeros(96, 96)
+    taken[:, 48:] = 1
+    inner = (slice(None), slice(40, 56), slice(50, 66))  # FFHQ blurs what is near a border
+    fine = with_detail(Crop(shown, crop.alignment), [(reference, shown, taken)])
+    assert fine.alignment.size == 96
+    assert torch.allclose(fine.picture[inner], photo[inner], atol=0.06)
+    assert torch.allclose(fine.picture[:, :, :46], shown[:, :1, :1].expand(3, 96, 46), atol=1e-5)
+    half = with_detail(Crop(shown, crop.alignment), [(reference, shown, taken / 2)])
+    assert torch.allclose(half.picture[inner], photo[inner].lerp(shown[:, :1, :1], 0.5), atol=0.06)
