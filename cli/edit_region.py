@@ -9,7 +9,7 @@ import click
 import torch
 
 from wplus.alignment import REGIONS, Crop, restore, restore_region
-from wplus.cli.options import descent, device_option, output_option
+from wplus.cli.options import SHARE, descent, device_option, output_option
 from wplus.cli.region_sheet import Edit, sheet_of, shown_by
 from wplus.cli.regions import named, painted, paired
 from wplus.core import Latent, WplusError
@@ -49,7 +49,7 @@ DEFAULT_GENERATOR = "stylemap-faces"
     help="What a face parser saw (19 labels of CelebAMask-HQ) in TARGET, then in each reference;"
     f" --region then also takes {', '.join(name for name in PARTS if name not in REGIONS)}.",
 )
-@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 changes nothing.")
+@click.option("--strength", type=SHARE, default=1.0, show_default=True, help="0 changes nothing.")
 @click.option(
     "--where",
     type=click.Choice(get_args(Where)),

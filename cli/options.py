@@ -40,7 +40,9 @@ def device_option(command: Command) -> Command:
     )(command)
 
 
-class _Finite(click.types.FloatParamType):
+class _Finite(click.FloatRange):
+    """A range, or all numbers; click takes what is no number for within any range."""
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
@@ -50,6 +52,9 @@ class _Finite(click.types.FloatParamType):
 
 FINITE = _Finite()
 """A number that is neither infinite nor none."""
+
+SHARE = _Finite(0, 1)
+"""A number from 0 to 1."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 """Suffixes of pictures that are written."""

@@ -11,6 +11,9 @@ from wplus.core.shapes import Picture, PooledMask
 FAINT = 0.1
 """A mask that is nowhere stronger marks nothing: dust of a scanner, noise of a JPEG file."""
 
+COLOURED = 0.3
+"""Difference between the channels, of 2 at most, of a pixel that is neither white nor grey."""
+
 
 def read_mask(path: str | Path, *, height: int, width: int) -> PooledMask:
     """A mask from any picture, by its lightness: white counts, black does not.
@@ -20,7 +23,7 @@ def read_mask(path: str | Path, *, height: int, width: int) -> PooledMask:
         height, width: of the picture that it is laid over; another size of the same shape is resized.
 
     Raises:
-        ImageError: no picture, of another shape, or empty.
+        ImageError: no picture, of another shape, in colours, or empty.
     """
     return as_mask(read_photo(path), str(path), height=height, width=width)
 
@@ -29,9 +32,11 @@ def as_mask(picture: Picture, name: str, *, height: int, width: int) -> PooledMa
     """`read_mask` of a picture in memory; `name` is what a message calls it.
 
     Raises:
-        ImageError: of another shape, or empty.
+        ImageError: of another shape, in colours, or empty.
     """
     check_shape(name, tuple(picture.shape[1:]), height=height, width=width)
+    if (picture.amax(dim=0) - picture.amin(dim=0) > COLOURED).float().mean() > 0.05:
+        raise ImageError(f"{name}: a picture in colours; a mask is black, and white where it marks")
     lightness = (picture.mean(dim=0) + 1) / 2
     # bilinear: a sinc would ring, and mark what nobody painted
     mask = functional.interpolate(lightness[None, None], (height, width), mode="bilinear", antialias=True)[0, 0]

@@ -518,6 +518,8 @@ def test_numbers_that_are_none_name_their_option(wplus, latents, tmp_path):
         (("express", *latents, "--strength", "nan"), "--strength"),
         (("morph", *latents[:2], "--weight", "inf"), "--weight"),
         (("sample", "--psi", "nan"), "--psi"),
+        (("edit-region", *latents[:2], "--strength", "nan"), "--strength"),
+        (("edit-region", *latents[:2], "--strength", "1.5"), "--strength"),
         (("sample", "--seed", 2**64), "--seed"),
     ):
         code, _, err = wplus(*words, "-o", tmp_path / "out.png")

@@ -382,6 +382,7 @@ def test_masks_that_fit_nothing_are_refused_in_one_line(tmp_path):
     beside[:, 140:] = 255
     for name, array, message in (
         ("black", np.zeros((120, 160)), "an empty mask; paint"),
+        ("photo", np.random.default_rng(0).integers(0, 255, (120, 160, 3)), "a picture in colours; a mask is black"),
         ("dark", np.full((16, 16), 9), "an empty mask; paint"),
         ("beside", beside, "marks nothing of the face; paint"),
         ("odd", np.ones((50, 160)), "160 x 50 is neither of the shape of the photograph, 160 x 120, nor square"),
