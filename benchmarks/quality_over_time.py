@@ -6,8 +6,9 @@
 Targets are the CelebA-HQ crops at the size of the shipped generator, or two pictures of a 256 px generator of random
 weights: one that its codes can render, and one of other noise, which they cannot. All ways move the same codes (W+)
 and are compared by Image2StyleGAN's objective; "as shipped" has the penalty on unlikely codes beside it. Trajectories
-are followed in batches; seconds are evaluations times the seconds that one takes with a single picture, measured at the
-end, the ways taking turns. The usual ways run on the usual step (`benchmarks/plain.py`) with frozen weights.
+are followed in batches. Seconds are evaluations times the seconds that one takes a picture, measured at the end, the
+ways taking turns: with a single picture, and in batches of --together. The usual ways run on the usual step
+(`benchmarks/plain.py`), as it is and with frozen weights.
 """
 
 import itertools
@@ -45,6 +46,11 @@ from wplus.metrics.perceptual import load_lpips
 from wplus.models import VGG, Generator, fast, load_generator, load_perceptual
 from wplus.models.pn import pn_of
 
+Networks = tuple[Generator, VGG]
+
+STEPS = ("usual, frozen", "usual")
+"""On which the usual ways are timed; most repositories run the second."""
+
 MARKS = (5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 3000, 5000)
 """Evaluations after which pictures are looked at."""
 
@@ -62,9 +68,9 @@ class Way:
     """Weight of the penalty on unlikely codes."""
 
 
-ADAM = Way("Adam 0.01, usual step", Settings(steps=1000, method=Adam(learning_rate=0.01, final_rate=1.0)), usual=True)
-PAPER = Way("Adam 0.01, 5000, usual step", Settings.image2stylegan(), usual=True)
-PROJECTOR = Way("projector, usual step", Settings(steps=1000, method=Projector()), usual=True)
+ADAM = Way("Adam 0.01", Settings(steps=1000, method=Adam(learning_rate=0.01, final_rate=1.0)), usual=True)
+PAPER = Way("Adam 0.01, 5000", Settings.image2stylegan(), usual=True)
+PROJECTOR = Way("projector", Settings(steps=1000, method=Projector()), usual=True)
 OURS = (
     Way("Adam 0.1, cosine, 300", Settings(steps=300, method=Adam())),
     Way("L-BFGS alone", Settings(steps=300, method=QuasiNewton(directions=0))),
@@ -129,27 +135,28 @@ def judge(generator: Generator, ws: Ws, target: Images, squeeze: Path | None) ->
 
 
 def seconds_an_evaluation(
-    ways: list[Way], generator: Generator, vgg: VGG, target: Images, rounds: int
+    ways: list[Way], plain: Networks, quick: Networks, target: Images, *, together: int, rounds: int
 ) -> dict[str, float]:
-    """Medians for one picture, the ways taking turns; a way's own work between evaluations is part of it."""
-    count = 10 if generator.resolution <= 128 else 3
-    found: dict[str, list[float]] = {way.name: [] for way in ways}
-    usual = step_of("usual, frozen", generator, vgg, 1)
+    """Medians a picture by way, and of the usual steps, all taking turns; a way's own work is part of it."""
+    count = 10 if target.shape[-1] <= 128 else 3
+    found: dict[str, list[float]] = {name: [] for name in (*STEPS, *(way.name for way in ways))}
+    usual = {name: step_of(name, *plain, together) for name in STEPS}
+    pictures = target[torch.arange(together) % len(target)]
     for _ in range(rounds):
+        for name, step in usual.items():
+            began = time.perf_counter()
+            for _ in range(count):
+                step()
+            found[name].append((time.perf_counter() - began) / count)
         for way in ways:
-            if way.usual:
-                began = time.perf_counter()
-                for _ in range(count):
-                    usual()
-                found[way.name].append((time.perf_counter() - began) / count)
-                continue
+            generator, vgg = quick
             objective = objective_for(generator, vgg, editability=way.editability)
-            records = descend(generator, target[:1], objective, space=WPlus(), start=way.start, settings=way.settings)
+            records = descend(generator, pictures, objective, space=WPlus(), start=way.start, settings=way.settings)
             next(records)
             began = time.perf_counter()
             done = sum(1 for _ in itertools.islice(records, count))  # a way that diverges ends before
             found[way.name].append((time.perf_counter() - began) / max(done, 1))
-    return {name: statistics.median(values) for name, values in found.items()}
+    return {name: statistics.median(values) / together for name, values in found.items()}
 
 
 def reached(run: Run, loss: torch.Tensor) -> list[int | None]:
@@ -166,6 +173,7 @@ def reached(run: Run, loss: torch.Tensor) -> list[int | None]:
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="Beside the usual ways.")
 @click.option("--squeeze", type=click.Path(path_type=Path), help="File of SqueezeNet's weights, for LPIPS.")
 @click.option("--steps", default=300, show_default=True, help="Of every way that is not usual.")
+@click.option("--together", default=4, show_default=True, help="Pictures in the larger of the batches that are timed.")
 @click.option("--rounds", default=5, show_default=True, help="Turns of the timing.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def main(
@@ -176,6 +184,7 @@ def main(
     only: tuple[str, ...],
     squeeze: Path | None,
     steps: int,
+    together: int,
     rounds: int,
     output: Path,
 ) -> None:
@@ -197,8 +206,10 @@ def main(
     plain, (quick, quick_vgg) = (generator, vgg), (fast(generator), fast(vgg))
     runs = {way.name: follow(way, quick, quick_vgg, target, squeeze=squeeze) for way in ways}
     ours = [way for way in ways if not way.usual]
-    seconds = seconds_an_evaluation(ours, quick, quick_vgg, target, rounds)
-    seconds |= seconds_an_evaluation([way for way in ways if way.usual], *plain, target, rounds)
+    seconds = {
+        size: seconds_an_evaluation(ours, plain, (quick, quick_vgg), target, together=size, rounds=rounds)
+        for size in dict.fromkeys((1, together))
+    }
     rows = compared(ways, runs, seconds)
     output.mkdir(parents=True, exist_ok=True)
     told = {
@@ -208,8 +219,8 @@ def main(
         "set-up seconds": {name: run.setup for name, run in runs.items()},
     }  # fmt: skip
     (output / "quality_over_time.json").write_text(json.dumps(told, indent=1) + "\n")
-    plot(runs, seconds, output / "quality_over_time.png")
-    report(rows, runs, seconds)
+    plot(ways, runs, seconds[1], output / "quality_over_time.png")
+    report(ways, rows, runs, seconds)
 
 
 def random_targets(generator: Generator) -> Images:
@@ -222,46 +233,55 @@ def random_targets(generator: Generator) -> Images:
         return torch.cat([generator(ws[:1]), generator(ws[1:], noise=tuple(maps))])
 
 
-def compared(ways: list[Way], runs: dict[str, Run], seconds: dict[str, float]) -> list[dict[str, Any]]:
+def compared(ways: list[Way], runs: dict[str, Run], seconds: dict[int, dict[str, float]]) -> list[dict[str, Any]]:
     """By how much each of ours is sooner where each usual way ends: a ratio a picture, and the median."""
     rows = []
-    for usual in [way for way in ways if way.usual]:
-        last, whole = runs[usual.name].best[-1], usual.settings.steps * seconds[usual.name]
-        for way in [way for way in ways if not way.usual]:
-            counts = reached(runs[way.name], last)
-            # counted from the first evaluation; one that never gets there counts as no gain
-            ratios = [whole / ((count + 1) * seconds[way.name]) if count is not None else 0.0 for count in counts]
+    for usual, way in itertools.product([way for way in ways if way.usual], [way for way in ways if not way.usual]):
+        # counted from the first evaluation; one that never gets there counts as no gain
+        counts = reached(runs[way.name], runs[usual.name].best[-1])
+        for step, (size, taken) in itertools.product(STEPS, seconds.items()):
+            whole = usual.settings.steps * taken[step]
+            ratios = [whole / ((count + 1) * taken[way.name]) if count is not None else 0.0 for count in counts]
             rows.append(
                 {
-                    "to the loss of": usual.name, "way": way.name, "median": statistics.median(ratios),
-                    "least": min(ratios), "evaluations": counts, "ratios": [round(ratio, 1) for ratio in ratios],
+                    "to the loss of": usual.name, "way": way.name, "step": step, "together": size,
+                    "median": statistics.median(ratios), "least": min(ratios), "evaluations": counts,
+                    "ratios": [round(ratio, 1) for ratio in ratios],
                 }
             )  # fmt: skip
     return rows
 
 
-def report(rows: list[dict[str, Any]], runs: dict[str, Run], seconds: dict[str, float]) -> None:
+def report(
+    ways: list[Way], rows: list[dict[str, Any]], runs: dict[str, Run], seconds: dict[int, dict[str, float]]
+) -> None:
     """The tables."""
-    for name, run in runs.items():
-        click.echo(f"{name}: {1000 * seconds[name]:.1f} ms an evaluation, set-up {run.setup:.1f} s")
-        for figures in run.figures:
+    for size, taken in seconds.items():
+        told = ", ".join(f"{name} {1000 * value:.1f}" for name, value in taken.items())
+        click.echo(f"ms an evaluation and picture, batches of {size}: {told}")
+    for way in ways:
+        click.echo(f"{way.name}: set-up {runs[way.name].setup:.1f} s")
+        for figures in runs[way.name].figures:
             click.echo("   " + "  ".join(f"{key} {value:.4g}" for key, value in figures.items()))
     for row in rows:
         click.echo(
-            f"{row['way']} to the loss of {row['to the loss of']}: {row['median']:.1f}x (least {row['least']:.1f})"
+            f"{row['way']} to the loss of {row['to the loss of']}, {row['step']}, batches of {row['together']}:"
+            f" {row['median']:.1f}x (least {row['least']:.1f})"
         )
-        click.echo(f"   evaluations {row['evaluations']}")
+    for (way, usual), same in itertools.groupby(rows, lambda row: (row["way"], row["to the loss of"])):
+        click.echo(f"{way} to the loss of {usual}: evaluations {next(same)['evaluations']}")
 
 
-def plot(runs: dict[str, Run], seconds: dict[str, float], path: Path) -> None:
-    """Median loss against seconds."""
+def plot(ways: list[Way], runs: dict[str, Run], seconds: dict[str, float], path: Path) -> None:
+    """Median loss against seconds; the usual ways on frozen weights."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5))
-    for name, run in runs.items():
-        median = run.best.median(dim=1).values
-        axes.plot([(step + 1) * seconds[name] for step in range(len(median))], median, label=name)
+    for way in ways:
+        median = runs[way.name].best.median(dim=1).values
+        taken = seconds[STEPS[0] if way.usual else way.name]
+        axes.plot([(step + 1) * taken for step in range(len(median))], median, label=way.name)
     axes.set(xscale="log", yscale="log", xlabel="seconds a picture", ylabel="loss, median over pictures")
     axes.legend()
     axes.grid(alpha=0.3)
