@@ -2,7 +2,8 @@
 
 Phase 1 trains encoder -> w -> generator as a variational autoencoder. The switch makes the mapping network an
 exact Gaussian sampler of the encoded codes. Phase 2 goes on with half of each batch reconstructed and half
-sampled, both judged by hinge heads on frozen features (Sauer et al. 2021, "Projected GANs converge faster").
+sampled, both judged by hinge heads on frozen features (Sauer et al. 2021, "Projected GANs converge faster"). `Muon`
+takes the steps.
 """
 
 import copy
