@@ -1,10 +1,10 @@
 """How a StyleMapGAN is trained in hours without a GPU (Kim et al. 2021, sections 3.1 and 3.3).
 
 The paper's losses, but for four things. Encoder and generator first learn to reconstruct alone, most of the time by
-pixels alone, and the mapping network begins as a sampler of the stylemaps that they found. The adversary are hinge heads
-on frozen features, not a discriminator of its own: one that starts from nothing needs many times the pictures that a
-processor sees in hours. A reconstruction is to show the same person, by dlib's face descriptor. And `Muon` takes the
-steps: Adam needs five to ten times as many for the same error.
+pixels alone, and the mapping network begins as a sampler of the stylemaps that they found. The adversary are hinge
+heads on frozen features, not a discriminator of its own: one that starts from nothing needs many times the pictures
+that a processor sees in hours. A reconstruction is to show the same person, by dlib's face descriptor. And `Muon` takes
+the steps: Adam needs five to ten times as many for the same error.
 """
 
 import copy
