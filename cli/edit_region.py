@@ -40,7 +40,7 @@ DEFAULT_GENERATOR = "stylemap-faces"
     "masks",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="The same, painted in white over TARGET: any picture file of TARGET's shape.",
+    help="The same, white on black: a picture file of TARGET's shape, painted over it.",
 )
 @click.option(
     "--labels",
