@@ -18,7 +18,7 @@ from wplus.core.images import write_picture
 from wplus.core.shapes import Resized
 from wplus.editing import PARTS, Patch, Portrait, embed, local_edit, with_detail
 from wplus.editing.local import Where, synthesis_of
-from wplus.inversion import Adam, Encoder, Settings, invert
+from wplus.inversion import Encoder, Settings, invert
 from wplus.models import Generator, load_generator
 
 DEFAULT_GENERATOR = "stylemap-faces"
@@ -70,7 +70,7 @@ DEFAULT_GENERATOR = "stylemap-faces"
     default=0,
     show_default=True,
     metavar="STEPS",
-    help="Optimise the encoder's codes first: sharper, and slower; try 150.",
+    help="Optimise the encoder's codes first: nearer to the photographs, and slower; try 50.",
 )
 @click.option("--sheet", is_flag=True, help="Also OUTPUT-sheet.png: everything side by side, with figures.")
 @click.option("--crop", "cropped", is_flag=True, help="The inputs are aligned crops already; squares of any size.")
@@ -103,7 +103,7 @@ def command(
     Examples:
       wplus edit-region me.jpg her.jpg --region mouth -o smile.jpg
       wplus edit-region me.jpg her.jpg --region eyes --strength 0.8 -o eyes.jpg --sheet
-      wplus edit-region me.jpg her.jpg --region mouth --refine 150 -o sharper.jpg
+      wplus edit-region me.jpg her.jpg --region mouth --refine 50 -o nearer.jpg
       wplus edit-region me.jpg her.jpg him.jpg --region eyes --mask painted.png -o both.jpg
     """
     choices = [*map(named, regions), *map(painted, masks)]
@@ -149,7 +149,7 @@ def _portraits(paths: Sequence[Path], labels: Sequence[Path], *, face: int | Non
 
 def _refined(generator: Generator, portraits: Sequence[Portrait], steps: int) -> Sequence[Latent]:
     """Codes that an inversion finds from the encoder's on."""
-    settings = Settings(steps=steps, method=Adam(learning_rate=0.05))
+    settings = Settings(steps=steps)
     with descent(steps + 1, text="refine") as watch:
         found = invert(
             generator, [portrait.crop for portrait in portraits], start=Encoder(), settings=settings, watch=watch

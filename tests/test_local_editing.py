@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 from torch import nn
 
-from wplus.alignment import Crop, as_crop
+from wplus.alignment import Crop, align, as_crop
 from wplus.alignment.local import grown
 from wplus.core import ImageError, Latent, LatentError, Origin
 from wplus.core.images import from_bytes, read_photo, write_picture
@@ -435,7 +435,7 @@ def studio(spatial, tmp_path_factory):
     labels = np.zeros((320, 340))
     labels[20:60, 100:220] = 13
     write_grey(folder / "labels.png", labels)
-    spatial.save(folder / "spatial.safetensors")
+    Generator(spatial.network, Card("spatial", perceptual="vgg-slim")).save(folder / "spatial.safetensors")
     return folder
 
 
@@ -487,6 +487,17 @@ def test_crops_are_taken_as_they_are_and_the_generators_picture_can_be_had(edit_
     assert (code, err) == (0, "")
     assert read_photo(folder / "out.png").shape == (3, 32, 32)
     assert read_photo(folder / "out-sheet.png").shape[2] < 7 * 256  # no result beside the generator's picture
+
+
+def test_refined_codes_show_more_of_the_photograph(edit_region, studio):
+    words = ("me.png", "other.png", "--region", "mouth", "--strength", 0, "--paste", "none")
+    wanted = align(studio / "me.png", size=32).picture
+    errors = []
+    for count in (0, 20):
+        code, _, err, folder = edit_region(*words, "--refine", count)
+        assert code == 0, err
+        errors.append(float((read_photo(folder / "out.png") - wanted).square().mean()))
+    assert errors[1] < 0.7 * errors[0]
 
 
 @pytest.mark.parametrize(
