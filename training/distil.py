@@ -20,11 +20,8 @@ from wplus.core.shapes import Images
 from wplus.core.tensorfile import write_tensors
 from wplus.models.vgg import IMAGE2STYLEGAN_TAPS, VGG, VGGConfig, load_vgg_file
 from wplus.training.faces import Faces, load_faces
-from wplus.training.updates import Muon, between, descend, split_weights
 
 HELD_OUT = 512
-RISE = 20
-"""Steps over which the learning rate rises."""
 WIDTHS = (32, 64, 128, 256)
 TAPS = IMAGE2STYLEGAN_TAPS
 LICENCE = "research and non-commercial use (training faces); teachers: Oxford VGG, CC BY 4.0"
@@ -71,7 +68,7 @@ def load_vgg19(path: str | Path) -> VGG:
 
 
 def distil(
-    teacher: Teacher, faces: Faces, *, steps: int, batch: int = 16, rate: float = 5e-2, seed: int = 0
+    teacher: Teacher, faces: Faces, *, steps: int, batch: int = 16, rate: float = 2e-3, seed: int = 0
 ) -> Iterator[tuple[int, dict[str, float], VGG, dict[str, Tensor]]]:
     """Train a slim network; yields (step, unexplained share of variance by tap, network, maps to the teacher)."""
     torch.manual_seed(seed)
@@ -84,8 +81,9 @@ def distil(
     for conv in convs.values():
         nn.init.kaiming_normal_(conv.weight)
     maps = {tap: nn.Conv2d(convs[tap].out_channels, x.shape[1], 1) for tap, x in first.items()}
-    matrices, others = split_weights(nn.ModuleList([*student.convs.values(), *maps.values()]))
-    optimisers = {"matrices": Muon(matrices, equalised=False), "others": torch.optim.Adam(others)}
+    parameters = [*student.convs.parameters(), *(p for conv in maps.values() for p in conv.parameters())]
+    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
     for step in range(1, steps + 1):
         images = _disturb(faces.batch(torch.randint(len(faces), (batch,)), flips=torch.rand(batch) < 0.5))
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -97,8 +95,10 @@ def distil(
         for tap in TAPS:
             target = (wanted[tap].float() - means[tap]) / scales[tap]
             errors[tap] = (ours[tap].float() - target).square().mean()
-        now = rate * min(1.0, step / RISE) * between(1.0, 0.0, step / steps)
-        descend(torch.stack(list(errors.values())).sum(), optimisers, {"matrices": now, "others": now / 3})
+        optimiser.zero_grad()
+        torch.stack(list(errors.values())).sum().backward()
+        optimiser.step()
+        schedule.step()
         yield (
             step,
             {tap: error.item() for tap, error in errors.items()},
@@ -136,7 +136,7 @@ def _disturb(images: Images) -> Images:
 @click.argument("vgg19", type=click.Path(path_type=Path))
 @click.argument("faces", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--steps", default=1600, show_default=True)
+@click.option("--steps", default=2400, show_default=True)
 def main(vgg16: Path, vgg19: Path, faces: Path, output: Path, steps: int) -> None:
     """Distil vgg-slim from Oxford's VGG16 and VGG19 (safetensors, torchvision's keys) on FACES at 64 px."""
     teacher = Teacher(load_vgg_file(vgg16), load_vgg19(vgg19))
