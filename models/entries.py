@@ -228,7 +228,7 @@ SHIPPED = (
     ),
     Entry(
         "stylemap-faces", "stylemap-faces.safetensors", OURS_STYLEMAP, FACES, 64, perceptual="vgg-slim", size=9_795_118,
-        sha256="5b659bb3a911b835b3153efe46d9e1cb39182ff8121a17e64d162b1dbe8978a5",
+        sha256="3daccd0f5266b3cde20cc3c85afd35ee3daa28488cbaf526e41cd96feaf6ff7e",
     ),
     Entry(
         "vgg-slim", "vgg-slim.safetensors", OURS_VGG, FACES, kind="perceptual", size=2_810_176,
