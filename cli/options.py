@@ -40,9 +40,7 @@ def device_option(command: Command) -> Command:
     )(command)
 
 
-class _Finite(click.FloatRange):
-    """A range, or all numbers; click takes what is no number for within any range."""
-
+class _Finite(click.types.FloatParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
@@ -50,10 +48,14 @@ class _Finite(click.FloatRange):
         return number
 
 
+class _FiniteRange(_Finite, click.FloatRange):
+    """click takes what is no number for within any range."""
+
+
 FINITE = _Finite()
 """A number that is neither infinite nor none."""
 
-SHARE = _Finite(0, 1)
+SHARE = _FiniteRange(0, 1)
 """A number from 0 to 1."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")

@@ -20,7 +20,6 @@ from wplus.models import VGG, Generator
 from wplus.models.encoder import EncoderConfig, EncoderNetwork
 from wplus.training.faces import Faces
 from wplus.training.look import Look
-from wplus.training.updates import Muon, between, descend, split_weights
 
 LARGEST = 256
 """Pictures of larger generators are seen at this size in px."""
@@ -35,9 +34,9 @@ class EncoderRecipe:
     """
 
     images: int = knob(100_000, "Pictures seen in all.")
-    batch: int = knob(16, "Pictures a step; a quarter of them are samples.")
+    batch: int = knob(32, "Pictures a step; a quarter of them are samples.")
     held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
-    rate: float = knob(5e-3, "Learning rate; falls to nothing by a cosine.")
+    rate: float = knob(1e-3, "Learning rate of Adam; falls to nothing by a cosine.")
     pixel: float = knob(1.0, "Weight of the squared error of pixels.")
     perceptual: float = knob(1.0, "Weight of the perceptual loss.")
     code: float = knob(0.3, "Weight of the squared error of samples' codes, in units of the spread of W.")
@@ -96,8 +95,7 @@ class EncoderRun(nn.Module):
     def resume(self, seen: int) -> None:
         """Take up the training after `seen` pictures; weights and the optimiser's state are the caller's to load."""
         self.seen = seen
-        matrices, others = split_weights(self.network)
-        self.optimisers = {"matrices": Muon(matrices, equalised=False), "others": torch.optim.Adam(others)}
+        self.optimisers = {"encoder": torch.optim.Adam(self.network.parameters(), lr=self.recipe.rate)}
 
     def step(self) -> dict[str, float]:
         """One batch; returns the losses by name."""
@@ -116,8 +114,11 @@ class EncoderRun(nn.Module):
         losses = self.compare(self.render(ws[:count]), real)
         losses["code"] = recipe.code * (ws[count:] - wanted).square().mean() / self.spread**2
         losses["offset"] = recipe.offset * offsets.square().mean() / self.spread**2
-        rate = recipe.rate * self._schedule()
-        descend(torch.stack(list(losses.values())).sum(), self.optimisers, dict.fromkeys(self.optimisers, rate))
+        optimiser = self.optimisers["encoder"]
+        optimiser.param_groups[0]["lr"] = recipe.rate * self._schedule()
+        optimiser.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimiser.step()
         self.seen += recipe.batch
         return {name: loss.item() for name, loss in losses.items()}
 
@@ -143,7 +144,7 @@ class EncoderRun(nn.Module):
     def _schedule(self) -> float:
         """The share of the learning rate: a short rise, then a cosine to nothing."""
         done = min(self.seen / self.recipe.images, 1.0)
-        return min(1.0, 0.1 + 20 * done) * between(1.0, 0.0, done)
+        return min(1.0, 0.1 + 20 * done) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @torch.no_grad()

@@ -25,7 +25,7 @@ from wplus.training.features import FrozenFeatures, fooled, hinge
 from wplus.training.look import Look
 from wplus.training.moments import FrechetCritic, summary
 from wplus.training.networks import Discriminator, Encoder
-from wplus.training.updates import Balance, Muon, between, descend, follow, split_weights
+from wplus.training.updates import Balance, Muon, between, descend, follow, risen, split_weights
 
 MAX_CHANNELS = 256
 
@@ -196,7 +196,7 @@ class Run(nn.Module):
     def _warm_step(self, real: Images) -> dict[str, float]:
         recipe = self.recipe
         fraction = self.seen / recipe.warm_images
-        rate = min(1.0, 0.1 + fraction * 20) * between(recipe.warm_rate, recipe.generator_rate, fraction)
+        rate = risen(recipe.warm_rate, recipe.generator_rate, fraction)
         w, divergence = self._encode(real)
         fake = self._render(w)
         with torch.no_grad():

@@ -4,7 +4,7 @@ The paper's losses, but for four things. Encoder and generator first learn to re
 pixels alone, and the mapping network begins as a sampler of the stylemaps that they found. The adversary are hinge
 heads on frozen features, not a discriminator of its own: one that starts from nothing needs many times the pictures
 that a processor sees in hours. A reconstruction is to show the same person, by dlib's face descriptor. And `Muon` takes
-the steps: Adam needs five to ten times as many for the same error.
+the steps: Adam needs several times as many for the same error.
 """
 
 import copy
@@ -27,7 +27,7 @@ from wplus.training.faces import Faces
 from wplus.training.features import FrozenFeatures, FrozenIdentity, fooled, hinge
 from wplus.training.look import Look
 from wplus.training.networks import Discriminator
-from wplus.training.updates import Balance, Muon, between, descend, follow, split_weights
+from wplus.training.updates import Balance, Muon, between, descend, follow, risen, split_weights
 
 MAX_CHANNELS = 192
 
@@ -47,7 +47,7 @@ class StyleMapRecipe:
     mapping_layers: int = knob(8, "Depth of the mapping network.")
     batch: int = knob(8, "Pictures a step.")
     warm_images: int = knob(110_000, "Pictures seen before the adversary comes.")
-    pixels_only: float = knob(0.65, "Part of those of which pixels alone are compared: the quick and rough half.")
+    pixels_only: float = knob(0.65, "Part of those of which pixels alone are compared, which is quicker.")
     images: int = knob(130_000, "Pictures seen in all.")
     held_out: int = knob(1_000, "Pictures set aside, never trained on (at most a tenth).")
     warm_rate: float = knob(6e-3, "Learning rate at first.")
@@ -158,7 +158,7 @@ class StyleMapRun(nn.Module):
         done = self.seen / recipe.warm_images
         rebuilt = self.network.synthesis(self._encode(real), dtype=torch.bfloat16)
         losses = self._reconstruction(rebuilt, real, pixels_only=done < recipe.pixels_only)
-        rate = min(1.0, 0.1 + 20 * done) * between(recipe.warm_rate, recipe.rate, done)
+        rate = risen(recipe.warm_rate, recipe.rate, done)
         descend(torch.stack([*losses.values()]).sum(), self.optimisers, {"matrices": rate, "others": rate})
         return {name: value.item() for name, value in losses.items()}
 

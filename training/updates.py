@@ -60,7 +60,9 @@ class Muon(Optimizer):
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
-                average = state.setdefault("average", torch.zeros_like(weight))
+                if not state:
+                    state["average"] = torch.zeros_like(weight)
+                average = state["average"]
                 average.mul_(group["momentum"]).add_(weight.grad)
                 direction = orthogonal(weight.grad.add(average, alpha=group["momentum"]).flatten(1))
                 rows, columns = direction.shape
@@ -109,3 +111,8 @@ def follow(average: nn.Module, network: nn.Module, *, seen: int, batch: int, hal
 def between(first: float, last: float, done: float) -> float:
     """From one rate to another along half a cosine, while `done` goes from 0 to 1."""
     return last + (first - last) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def risen(first: float, last: float, done: float) -> float:
+    """As `between`, after a short rise from a tenth."""
+    return min(1.0, 0.1 + 20 * done) * between(first, last, done)
