@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wplus.metrics.distribution import frechet_distance, moments
-from wplus.training.moments import FrechetCritic
+from wplus.training.moments import FrechetCritic, summary
 
 
 def test_its_gradient_is_that_of_the_distance():
@@ -41,3 +41,26 @@ def test_pictures_that_are_as_real_ones_feel_next_to_nothing():
     y = (real * 2 + 1).requires_grad_(True)
     far(y).backward()
     assert x.grad.norm() < 0.01 * y.grad.norm()
+
+
+def test_moments_taken_at_the_beginning_are_certain_at_once():
+    torch.manual_seed(0)
+    real = torch.randn(4000, 6) @ torch.randn(6, 6)
+    critic = FrechetCritic(real)
+    assert critic.certainty == 0
+    critic.begin(real + 2)
+    assert critic.certainty == 1
+    critic(real[:8] + 2)
+    assert float(critic.distance) == pytest.approx(float((2 / real.std(dim=0)).square().sum()), rel=0.05)
+
+
+def test_textures_tell_a_pattern_from_its_mean():
+    plain = torch.zeros(1, 3, 8, 8)
+    level = torch.ones(1, 4, 8, 8)
+    striped = level.clone()
+    striped[..., ::2], striped[..., 1::2] = 0, 2
+    without = [summary(plain, [x, x]) for x in (level, striped)]
+    assert torch.equal(*without)
+    told = [summary(plain, [x, x], textured=1) for x in (level, striped)]
+    assert [x.shape for x in told] == [(1, 8 + 48 + 4)] * 2
+    assert torch.allclose((told[1] - told[0])[0, -4:], torch.ones(4), atol=0.02)

@@ -17,7 +17,9 @@ from wplus.training.run import export, load_checkpoint, save_checkpoint, train
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 from wplus.training.updates import Muon, split_weights
 
-RECIPE = Recipe(resolution=16, channels=(8, 8, 8), w_dim=8, mapping_layers=2, batch=8, warm_images=48, images=96)
+RECIPE = Recipe(
+    resolution=16, channels=(8, 8, 8), w_dim=8, mapping_layers=2, batch=8, warm_images=48, settle_images=32, images=112
+)
 STYLEMAP = StyleMapRecipe(
     resolution=16, channels=(8, 8, 8), w_dim=8, side=4, mapping_layers=2, warm_images=48, images=96, identity=0.0
 )
@@ -55,7 +57,7 @@ def test_a_resumed_run_is_the_unbroken_one(kind, recipe, trunk, tmp_path):
             run.step()
         return run
 
-    for pause in (3, 9):  # within each phase
+    for pause in (3, 8, 11):  # within each phase
         unbroken = go(kind(recipe, faces(), trunk=trunk), pause + 2)
         broken = go(kind(recipe, faces(), trunk=trunk), pause)
         save_checkpoint(broken, tmp_path / "checkpoint.pt")
@@ -102,15 +104,15 @@ def test_a_run_writes_what_it_says_and_its_generator_opens(kind, recipe, trunk, 
     assert (len(training), len(held_out)) == (180, 20)
     run = kind(recipe, training, trunk=trunk)
     reports = list(train(run, held_out, tmp_path, every=40))
-    assert [report.seen for report in reports] == [40, 80, 96]
+    assert [report.seen for report in reports] == [40, 80, recipe.images]
     assert all(np.isfinite([*report.figures.values(), *report.losses.values()]).all() for report in reports)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"checkpoint.pt", "log.csv", "sheet-0000040.png", "sheet-0000080.png", "sheet-0000096.png"}
+    assert names == {"checkpoint.pt", "log.csv", "sheet-0000040.png", "sheet-0000080.png", f"sheet-{recipe.images:07}.png"}
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
     export(run, tmp_path / "g.safetensors", Card("tiny", terms="a test"))
     generator = load_generator(tmp_path / "g.safetensors")
     assert generator.resolution == 16
-    assert generator.card.training["recipe"]["images"] == 96
+    assert generator.card.training["recipe"]["images"] == recipe.images
     assert torch.isfinite(generator(generator.sample(0))).all()
 
 

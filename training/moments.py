@@ -5,6 +5,8 @@ The distance between two Gaussians has a gradient in closed form for the moments
 many batches, each sample can be told how to move them: towards real colours, textures and variety, all at once.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -56,6 +58,14 @@ class FrechetCritic(nn.Module):
         """How far the averages can be trusted, from 0 at first to 1."""
         return min(1.0, int(self.batches) * (1 - self.decay) / 2)
 
+    @torch.no_grad()
+    def begin(self, made: Features) -> None:
+        """Take the moments of many made-up pictures for the averages so far, which are then certain."""
+        x = made / self.scale
+        self.made_mean.copy_(x.mean(dim=0))
+        self.made_square.copy_(x.T @ x / len(x))
+        self.batches.fill_(RENEWED * math.ceil(2 / (1 - self.decay) / RENEWED))
+
     def forward(self, features: Features) -> Tensor:
         """A number whose gradient is that of the distance; follows the moments of what it is shown."""
         x = features / self.scale
@@ -85,10 +95,17 @@ class FrechetCritic(nn.Module):
         return covariance + 0.1 * torch.eye(len(covariance), device=covariance.device)
 
 
-def summary(images: Images, levels: list[Tensor]) -> Features:
-    """What the distance is taken of: every level's means over the picture, and a thumbnail's colours."""
+def summary(images: Images, levels: list[Tensor], *, textured: int = 0) -> Features:
+    """What the distance is taken of: every level's means over the picture, and a thumbnail's colours.
+
+    Args:
+        images: the pictures.
+        levels: their features.
+        textured: the first so many levels tell their standard deviations over the picture too.
+    """
     means = [level.float().mean(dim=(2, 3)) for level in levels]
-    return torch.cat([*means, functional.adaptive_avg_pool2d(images, THUMBNAIL).flatten(1)], dim=1)
+    spreads = [(x.float().var(dim=(2, 3), correction=0) + 1e-4).sqrt() for x in levels[:textured]]
+    return torch.cat([*means, functional.adaptive_avg_pool2d(images, THUMBNAIL).flatten(1), *spreads], dim=1)
 
 
 def _root(matrix: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 Phase 1 trains encoder -> w -> generator as a variational autoencoder. The switch makes the mapping network an
 exact Gaussian sampler of the encoded codes. Phase 2 goes on with half of each batch reconstructed and half
-sampled, both judged by hinge heads on frozen features (Sauer et al. 2021, "Projected GANs converge faster"). `Muon`
-takes the steps.
+sampled, both judged by hinge heads on frozen features (Sauer et al. 2021, "Projected GANs converge faster"). In phase 3
+the samples settle: the slope of their Frechet distance in those features leads, textures included, and the heads,
+which sharpen more than there is in life, only follow. `Muon` takes the steps.
 """
 
 import copy
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from wplus.core.animation import sheet
 from wplus.core.knobs import knob
 from wplus.core.shapes import Images, W
-from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.models.squeezenet import CHANNELS, SqueezeNetLevels
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.models.stylespace import affines
 from wplus.training.augment import augmented
@@ -31,6 +32,9 @@ MAX_CHANNELS = 256
 
 REMEMBERED = 3_200
 """Samples over which their moments are averaged."""
+
+TEXTURED = 3
+"""Levels of the frozen features whose textures count while samples settle."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Recipe:
     mapping_layers: int = knob(4, "Depth of the mapping network.")
     batch: int = knob(16, "Pictures a step.")
     warm_images: int = knob(50_000, "Pictures seen in the variational phase.")
-    images: int = knob(200_000, "Pictures seen in all.")
+    settle_images: int = knob(40_000, "Pictures seen in the last phase, in which the samples settle.")
+    images: int = knob(220_000, "Pictures seen in all.")
     held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
     warm_rate: float = knob(6e-3, "Learning rate of the variational phase.")
     generator_rate: float = knob(5e-4, "Learning rate when the adversary comes.")
@@ -56,6 +61,9 @@ class Recipe:
     adversary: float = knob(0.8, "Norm of the adversarial gradient relative to that of the reconstruction.")
     final_adversary: float = knob(0.5, "What that falls to.")
     moments: float = knob(0.6, "The same for the gradient of the Frechet distance of samples.")
+    settle_rate: float = knob(3e-4, "Learning rate when the samples begin to settle; it falls to a twentieth.")
+    settle_adversary: float = knob(0.3, "The adversary's share then.")
+    settle_moments: float = knob(3.0, "That of the Frechet distance then.")
     pixel: float = knob(2.0, "Weight of the squared error of pixels.")
     feature: float = knob(0.05, "Weight of the squared distance of features.")
     divergence: float = knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
@@ -67,8 +75,13 @@ class Recipe:
             raise ValueError(
                 f"{len(self.channels)} widths make {4 << (len(self.channels) - 1)} px, not {self.resolution}"
             )
-        if self.batch < 4 or self.batch % 2 or not 0 < self.warm_images < self.images:
-            raise ValueError("batch must be even and at least 4, and 0 < warm_images < images")
+        if self.batch < 4 or self.batch % 2 or not 0 < self.warm_images < self.unsettled <= self.images:
+            raise ValueError("batch must be even and at least 4, and 0 < warm_images < images - settle_images")
+
+    @property
+    def unsettled(self) -> int:
+        """Pictures seen before the samples settle."""
+        return self.images - self.settle_images
 
     @staticmethod
     def widths(resolution: int) -> tuple[int, ...]:
@@ -104,8 +117,10 @@ class Run(nn.Module):
         with torch.no_grad():
             chosen = torch.linspace(0, len(faces) - 1, min(len(faces), 8192)).long()
             parts = [faces.batch(part).to(device) for part in chosen.split(64)]
-            real = torch.cat([summary(part, self.features(part)) for part in parts])
-            self.critic = FrechetCritic(real, decay=1 - recipe.batch / 2 / REMEMBERED)
+            real = torch.cat([summary(part, self.features(part), textured=TEXTURED) for part in parts])
+            decay = 1 - recipe.batch / 2 / REMEMBERED
+            plain = real.shape[1] - sum(CHANNELS[:TEXTURED])
+            self.critic, self.textures = FrechetCritic(real[:, :plain], decay=decay), FrechetCritic(real, decay=decay)
 
     @property
     def frozen(self) -> str:
@@ -122,6 +137,11 @@ class Run(nn.Module):
         """Whether the run is still in its variational phase."""
         return self.seen < self.recipe.warm_images
 
+    @property
+    def settling(self) -> bool:
+        """Whether the run is in its last phase."""
+        return self.seen >= self.recipe.unsettled
+
     def resume(self, seen: int) -> None:
         """Take up the phase that `seen` images belong to; the weights are the caller's to load."""
         self.seen = seen
@@ -134,13 +154,16 @@ class Run(nn.Module):
         real = self.faces.batch(
             torch.randint(len(self.faces), (recipe.batch,)), flips=torch.rand(recipe.batch) < 0.5
         ).to(self.device, memory_format=torch.channels_last)
-        was_warm = self.warm
+        was_warm, settled = self.warm, self.settling
         losses = self._warm_step(real) if was_warm else self._adversarial_step(real)
         self.seen += recipe.batch
+        seen = self.seen - (recipe.unsettled if settled else 0)  # what counts for the average is of this phase
         for average, network in ((self.generator_ema, self.generator), (self.encoder_ema, self.encoder)):
-            follow(average, network, seen=self.seen, batch=recipe.batch, half_life=recipe.half_life)
+            follow(average, network, seen=seen, batch=recipe.batch, half_life=recipe.half_life)
         if was_warm and not self.warm:
             self._switch()
+        if self.settling and not settled:
+            self._settle()
         return losses
 
     @torch.no_grad()
@@ -174,7 +197,7 @@ class Run(nn.Module):
         encoder, vectors = split_weights(self.encoder)
         rest += [*self.generator.mapping.parameters(), *vectors]
         # less momentum against an adversary, whose slopes turn
-        momentum, beta = (0.95, 0.9) if self.warm else (0.5, 0.0)
+        momentum, beta = (0.95, 0.9) if self.warm else (0.9 if self.settling else 0.5, 0.0)
         return {
             "generator": Muon(generator, momentum=momentum),
             "encoder": Muon(encoder, equalised=False),
@@ -228,21 +251,42 @@ class Run(nn.Module):
             theirs = self.features(real[:half])
         pixel = (leaf[:half] - real[:half]).square().mean()
         feature = self.features.distance(self.features(leaf[:half]), theirs)
-        moments = self.critic(summary(leaf[half:], self.features(leaf[half:])))
+        critic, textured = (self.textures, TEXTURED) if self.settling else (self.critic, 0)
+        moments = critic(summary(leaf[half:], self.features(leaf[half:]), textured=textured))
         against = fooled(self.features.judge(self.discriminator, seen, levels))
         losses = (recipe.pixel * pixel + recipe.feature * feature, against, moments)
         slopes = [torch.autograd.grad(loss, leaf)[0] for loss in losses]
-        done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
-        rate = between(recipe.generator_rate, recipe.final_rate, done)
-        adversary = between(recipe.adversary, recipe.final_adversary, done)  # its restlessness dies down with the rates
-        gradient = self.balance(slopes, (1.0, adversary, recipe.moments * self.critic.certainty))
+        rate, adversary, share = self._pace()
+        gradient = self.balance(slopes, (1.0, adversary, share * critic.certainty))
 
         # the picture's gradient is known, so its product with the picture is a loss that has it
         loss = (fake * gradient).sum() + recipe.divergence * divergence.mean()
         descend(loss, self.optimisers, dict.fromkeys(("generator", "encoder", "rest"), rate))
         values = {"pixel": pixel, "feature": feature, "divergence": divergence.mean(), "hinge": told}
-        values |= {"fooled": against, "moments": self.critic.distance}
+        values |= {"fooled": against, "moments": critic.distance}
         return {name: value.item() for name, value in values.items()}
+
+    def _pace(self) -> tuple[float, float, float]:
+        """The learning rate, and the shares of the adversary and of the Frechet distance."""
+        recipe = self.recipe
+        if self.settling:
+            done = (self.seen - recipe.unsettled) / recipe.settle_images
+            rate = between(recipe.settle_rate, recipe.settle_rate / 20, done)
+            return rate, recipe.settle_adversary, recipe.settle_moments
+        done = (self.seen - recipe.warm_images) / (recipe.unsettled - recipe.warm_images)
+        adversary = between(recipe.adversary, recipe.final_adversary, done)  # its restlessness dies down with the rates
+        return between(recipe.generator_rate, recipe.final_rate, done), adversary, recipe.moments
+
+    @torch.no_grad()
+    def _settle(self) -> None:
+        """Know the moments of samples, with their textures, before their slope leads."""
+        generator, made = self.generator, []
+        for _ in range(REMEMBERED // 64):
+            w = generator.mapping(torch.randn(64, self.recipe.w_dim, device=self.device))
+            images = self._render(w)
+            made.append(summary(images, self.features(images), textured=TEXTURED))
+        self.textures.begin(torch.cat(made))
+        self.optimisers = self._optimisers()
 
     @torch.no_grad()
     def _switch(self) -> None:
