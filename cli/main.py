@@ -72,9 +72,13 @@ def main() -> None:
         click.echo("wplus: the folder that this is called in is gone; change to another", err=True)
         sys.exit(1)
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        sys.exit(cli.main(prog_name="wplus", standalone_mode=False) or 0)
     except click.ClickException as error:
-        error.show()
+        told = error.format_message()
+        if not told.startswith("Usage:"):  # a group that was called alone tells its help
+            command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wplus"
+            told = f"wplus: {' '.join(told.split()).rstrip('.')}; see `{command} --help`"
+        click.echo(told, err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("wplus: interrupted", err=True)

@@ -107,7 +107,13 @@ def test_a_run_writes_what_it_says_and_its_generator_opens(kind, recipe, trunk, 
     assert [report.seen for report in reports] == [40, 80, recipe.images]
     assert all(np.isfinite([*report.figures.values(), *report.losses.values()]).all() for report in reports)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"checkpoint.pt", "log.csv", "sheet-0000040.png", "sheet-0000080.png", f"sheet-{recipe.images:07}.png"}
+    assert names == {
+        "checkpoint.pt",
+        "log.csv",
+        "sheet-0000040.png",
+        "sheet-0000080.png",
+        f"sheet-{recipe.images:07}.png",
+    }
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
     export(run, tmp_path / "g.safetensors", Card("tiny", terms="a test"))
     generator = load_generator(tmp_path / "g.safetensors")
