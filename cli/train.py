@@ -15,7 +15,7 @@ from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import Faces, load_faces
 from wplus.training.recipe import Recipe, Run
-from wplus.training.run import Report, Trainable, export, export_encoder, load_checkpoint, train
+from wplus.training.run import Report, Trainable, export, load_checkpoint, train
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 
 RECIPES: dict[str, type[Recipe] | type[StyleMapRecipe]] = {"stylegan2": Recipe, "stylemap": StyleMapRecipe}
@@ -52,8 +52,8 @@ def command(
 ) -> None:
     """Train a generator on the aligned faces in FOLDER (pictures, or tar files of pictures).
 
-    The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, generator.safetensors, and the encoder
-    that was trained with it (a StyleMapGAN holds its own). The same command goes on where it was stopped.
+    The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, and generator.safetensors. The same
+    command goes on where it was stopped. `wplus train-encoder` makes an encoder for it; a StyleMapGAN holds its own.
 
     \b
     Examples:
@@ -77,9 +77,7 @@ def command(
     )
     for _ in shown(run, held_out, output, every=every):
         if not run.warm:  # before, the mapping network is not yet a sampler
-            generator = export(run, output / "generator.safetensors", card)
-            if isinstance(run, Run):
-                export_encoder(run, output / "encoder.safetensors", generator, licence=licence)
+            export(run, output / "generator.safetensors", card)
     click.echo(output / "generator.safetensors")
 
 

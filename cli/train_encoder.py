@@ -20,7 +20,7 @@ from wplus.training.faces import load_faces
 @click.argument("folder", type=click.Path(path_type=Path))
 @output_option(folder=True)
 @record_options(EncoderRecipe)
-@click.option("--start", type=click.Path(path_type=Path), help="An encoder to go on from, as `wplus train` leaves one.")
+@click.option("--start", type=click.Path(path_type=Path), help="An encoder of the same generator to go on from.")
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the encoder's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
 @device_option
@@ -41,7 +41,7 @@ def command(
 
     \b
     Example:
-      wplus train-encoder run/generator.safetensors faces --start run/encoder.safetensors -o encoder
+      wplus train-encoder run/generator.safetensors faces -o encoder
     """
     try:
         recipe = replace(EncoderRecipe(), **{name: value for name, value in changed.items() if value is not None})

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from wplus.core.files import write_text
+from wplus.models import load_generator
 from wplus.studies import STUDIES
 from wplus.studies.report import MARKS, cell
 from wplus.studies.study import CONFIDENCE
@@ -17,10 +18,10 @@ The experiments of Image2StyleGAN and its neighbours, run again by `wplus study 
 by `python docs/studies.py`; the reports themselves show the pictures, too.
 
 The papers used StyleGAN1 with faces of 1024 pixels, VGG16, 5000 steps at a rate of 0.01, and five pictures of a class.
-Here it is {generator}: a small StyleGAN2 of 64 pixels, guided by {perceptual network}, {settings}. The photographs:
-{photographs}; of the cats one is a house cat, two are cheetahs, one is a lion; cars were not at hand. A model of 64
-pixels is not FFHQ at 1024: the order of things can be expected to come back, no single number can. Where the order does
-not come back, that is a result, and what we know of the reason stands beside it.
+Here it is {generator}{since}: a small StyleGAN2 of 64 pixels, guided by {perceptual network}, {settings}. The
+photographs: {photographs}; of the cats one is a house cat, two are cheetahs, one is a lion; cars were not at hand.
+A model of 64 pixels is not FFHQ at 1024: the order of things can be expected to come back, no single number can.
+Where the order does not come back, that is a result, and what we know of the reason stands beside it.
 
 How sure we are of what a paper found: {confidence}.
 
@@ -64,7 +65,9 @@ def _head(about: dict[str, str], results: list[dict[str, Any]]) -> str:
     confidence = ", ".join(f"[{tag}] {words}" for tag, words in CONFIDENCE.items())
     wanted = ("steps", "method", "learning rate", "final rate")
     settings = ", ".join(item for item in about["settings"].split(", ") if item.startswith(wanted))
-    text = HEAD.format_map({**about, **counts, "settings": settings, "confidence": confidence})
+    anew = load_generator(about["generator"].split(",")[0]).fingerprint not in about["generator"]
+    since = " (since then it was trained anew)" if anew else ""
+    text = HEAD.format_map({**about, **counts, "since": since, "settings": settings, "confidence": confidence})
     return "\n\n".join(textwrap.fill(part, 120) for part in text.strip().split("\n\n")) + "\n"
 
 

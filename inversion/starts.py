@@ -82,11 +82,13 @@ class Encoder:
         Raises:
             WeightsError: none ships for this generator, or `network` belongs to another.
         """
-        network = self.network or load_encoder(generator)
-        if isinstance(network, EncoderNetwork) and network.generator != generator.fingerprint:
-            raise WeightsError(
-                f"the encoder belongs to generator {network.generator}, not to {generator.name}"
-                f" ({generator.fingerprint})"
-            )
+        network = (self.network or load_encoder(generator)).to(generator.device)
         with torch.no_grad():
-            return network.to(generator.device)(target)
+            if not isinstance(network, EncoderNetwork):
+                return network(target)
+            if network.generator != generator.fingerprint:
+                raise WeightsError(
+                    f"the encoder belongs to generator {network.generator}, not to {generator.name}"
+                    f" ({generator.fingerprint})"
+                )
+            return network.encode(target, generator)

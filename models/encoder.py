@@ -1,9 +1,12 @@
-"""An encoder: a picture to its W+ code in one pass, as a start for an inversion or an answer by itself.
+"""An encoder: a picture to its W+ code in a few looks, as a start for an inversion or an answer by itself.
 
-The code is one vector for all rows plus an offset for each (Tov et al. 2021, "Designing an encoder for StyleGAN
-image manipulation", section 4): the penalty that training puts on the offsets keeps codes near W, where edits work.
+It compares the picture with what its code renders so far, at first the mean code, and corrects the code (Alaluf et al.
+2021, "ReStyle", section 3). The code is one vector for all rows plus an offset for each (Tov et al. 2021, "Designing an
+encoder for StyleGAN image manipulation", section 4): the penalty that training puts on the offsets keeps codes near W,
+where edits work.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ from wplus.core.tensorfile import fingerprint, read_tensors, write_tensors
 from wplus.models.blank import blank
 from wplus.models.vgg import reduce
 
+Render = Callable[[Ws], Images]
+
 WIDTHS = (16, 32, 48, 96, 192, 256)
 """Channels at each halving, the last at 4 px."""
 
@@ -31,6 +36,7 @@ class EncoderConfig:
         layers, w_dim: of the generator's W+.
         hidden: width of the dense layer before the common vector.
         detail: the same before the offsets.
+        looks: how often it compares and corrects.
 
     Raises:
         ValueError: a size that it cannot have.
@@ -41,12 +47,13 @@ class EncoderConfig:
     w_dim: int
     hidden: int = 256
     detail: int = 512
+    looks: int = 3
 
     def __post_init__(self) -> None:
         if self.size not in [4 << count for count in range(1, len(WIDTHS) + 1)]:
             raise ValueError(f"an encoder sees 8, 16, ... {4 << len(WIDTHS)} px, not {self.size}")
-        if min(self.layers, self.w_dim, self.hidden, self.detail) < 1 or self.layers > 64:
-            raise ValueError(f"sizes must be positive, and layers at most 64: {self}")
+        if min(self.layers, self.w_dim, self.hidden, self.detail, self.looks) < 1 or max(self.layers, self.looks) > 64:
+            raise ValueError(f"sizes must be positive, and layers and looks at most 64: {self}")
 
 
 class EncoderNetwork(nn.Module):
@@ -63,13 +70,14 @@ class EncoderNetwork(nn.Module):
     def __init__(self, config: EncoderConfig, *, generator: str) -> None:
         super().__init__()
         self.config, self.generator = config, generator
-        self.trunk = strided(config.size)
+        self.trunk = strided(config.size, inputs=6)
         self.hidden = nn.Linear(WIDTHS[-1] * 16, config.hidden)
         self.base = nn.Linear(config.hidden, config.w_dim)
         self.detail = nn.Linear(WIDTHS[-1] * 16, config.detail)
         self.offsets = nn.Linear(config.detail, config.layers * config.w_dim)
-        nn.init.zeros_(self.offsets.weight)
-        nn.init.zeros_(self.offsets.bias)
+        for layer in (self.base, self.offsets):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         self.register_buffer("mean", torch.zeros(config.w_dim))
         self.register_buffer("scale", torch.ones(config.w_dim))
 
@@ -78,19 +86,32 @@ class EncoderNetwork(nn.Module):
         """Hash of its own weights."""
         return fingerprint(self.state_dict())
 
-    def forward(self, images: Images) -> Ws:
-        """W+ codes (batch, layers, w_dim) of RGB pictures in [-1, 1] of any square size."""
-        base, offsets = self.parts(images)
+    def encode(self, images: Images, render: Render) -> Ws:
+        """W+ codes (batch, layers, w_dim) of RGB pictures in [-1, 1] of any square size.
+
+        Args:
+            images: the pictures.
+            render: what the generator makes of codes.
+        """
+        base, offsets = self.parts(images, render, looks=self.config.looks)
         return base[:, None] + offsets
 
-    def parts(self, images: Images) -> tuple[W, Offsets]:
-        """The common vector (batch, w_dim) and the offsets from it (batch, layers, w_dim)."""
-        seen = reduce(images, self.config.size).contiguous(memory_format=torch.channels_last)
-        x = self.trunk(seen).flatten(1)
-        base = self.base(functional.leaky_relu(self.hidden(x), 0.2)).float()
-        offsets = self.offsets(functional.leaky_relu(self.detail(x), 0.2)).float()
-        offsets = offsets.unflatten(1, (self.config.layers, self.config.w_dim))
-        return self.mean + self.scale * base, self.scale * offsets
+    def parts(self, images: Images, render: Render, *, looks: int) -> tuple[W, Offsets]:
+        """The common vector (batch, w_dim) and the offsets from it (batch, layers, w_dim) after so many looks."""
+        base = self.mean.expand(len(images), -1)
+        offsets = base.new_zeros(len(images), self.config.layers, self.config.w_dim)
+        for _ in range(looks):
+            base, offsets = self(images, base, offsets, render)
+        return base, offsets
+
+    def forward(self, images: Images, base: W, offsets: Offsets, render: Render) -> tuple[W, Offsets]:
+        """One look: the same two, corrected by how what they render differs from the pictures."""
+        wanted, found = (reduce(x, self.config.size) for x in (images, render(base[:, None] + offsets)))
+        pair = torch.cat([wanted, found - wanted], dim=1).contiguous(memory_format=torch.channels_last)
+        x = self.trunk(pair).flatten(1)
+        more = self.base(functional.leaky_relu(self.hidden(x), 0.2)).float()
+        each = self.offsets(functional.leaky_relu(self.detail(x), 0.2)).float().view_as(offsets)
+        return base + self.scale * more, offsets + self.scale * each
 
     def save(self, path: str | Path, *, dtype: torch.dtype = torch.float16, **details: Any) -> None:
         """Write weights in `dtype`, sizes and `details` (JSON) as safetensors, atomically.
@@ -123,11 +144,10 @@ def read_encoder(path: str | Path) -> EncoderNetwork:
     return network.requires_grad_(False).eval()
 
 
-def strided(size: int) -> nn.Sequential:
+def strided(size: int, *, inputs: int = 3) -> nn.Sequential:
     """Convolutions that halve pictures of `size` px down to 4 px, each followed by a residual one."""
     count = (size // 4).bit_length() - 1
     layers: list[nn.Module] = []
-    inputs = 3
     for outputs in WIDTHS[-count:]:
         layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(0.2), Residual(outputs)]
         inputs = outputs

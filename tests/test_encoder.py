@@ -24,7 +24,7 @@ from wplus.training.encoder import EncoderRecipe, EncoderRun
 from wplus.training.faces import Faces
 from wplus.training.run import load_checkpoint, save_checkpoint, train
 
-RECIPE = EncoderRecipe(images=480, batch=16, rate=1e-3)
+RECIPE = EncoderRecipe(images=480)
 PIXEL = Objective((Pixel(),))
 
 
@@ -32,7 +32,10 @@ PIXEL = Objective((Pixel(),))
 def network(mini):
     torch.manual_seed(0)
     config = EncoderConfig(size=16, layers=mini.layers, w_dim=mini.w_dim, hidden=8, detail=8)
-    return EncoderNetwork(config, generator=mini.fingerprint).requires_grad_(False)
+    network = EncoderNetwork(config, generator=mini.fingerprint).requires_grad_(False)
+    for layer in (network.base, network.offsets):  # a new one says the mean code of every picture
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    return network
 
 
 def faces(mini, count=120):
@@ -40,11 +43,11 @@ def faces(mini, count=120):
     return Faces(((pictures.clamp(-1, 1) + 1) * 127.5).byte())
 
 
-def test_a_file_gives_the_encoder_back(network, tmp_path):
+def test_a_file_gives_the_encoder_back(mini, network, tmp_path):
     pictures = torch.rand(3, 3, 16, 16) * 2 - 1
     network.save(tmp_path / "e.safetensors", dtype=torch.float32, licence="none")
     again = read_encoder(tmp_path / "e.safetensors")
-    assert torch.equal(again(pictures), network(pictures))
+    assert torch.equal(again.encode(pictures, mini), network.encode(pictures, mini))
     assert (again.generator, again.fingerprint) == (network.generator, network.fingerprint)
 
 
@@ -58,11 +61,27 @@ def test_a_file_that_is_no_encoder_is_refused(mini, network, tmp_path):
         read_encoder(tmp_path / "e.safetensors")
 
 
-def test_larger_pictures_are_reduced_and_a_batch_gives_what_its_pictures_give(network):
+def test_larger_pictures_are_reduced_and_a_batch_gives_what_its_pictures_give(mini, network):
     pictures = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    ws = network(pictures)
+    ws = network.encode(pictures, mini)
     assert ws.shape == (3, network.config.layers, network.config.w_dim)
-    assert torch.allclose(network(pictures[1:2]), ws[1:2], atol=1e-5)
+    assert torch.allclose(network.encode(pictures[1:2], mini), ws[1:2], atol=1e-5)
+
+
+def test_every_look_compares_the_picture_with_what_the_code_renders_so_far(mini, network):
+    pictures, seen = torch.rand(2, 3, 16, 16) * 2 - 1, []
+
+    def render(ws):
+        seen.append(ws)
+        return mini(ws)
+
+    ws = network.encode(pictures, render)
+    assert len(seen) == network.config.looks == 3
+    assert torch.equal(seen[0], network.mean.expand_as(seen[0]))
+    once = EncoderNetwork(replace(network.config, looks=1), generator=mini.fingerprint)
+    once.load_state_dict(network.state_dict())
+    assert torch.equal(once.encode(pictures, mini), seen[1])
+    assert not torch.allclose(ws, seen[1])
 
 
 @pytest.fixture
@@ -73,7 +92,7 @@ def crop(mini, tmp_path):
 
 def test_an_encoder_is_a_start_and_with_no_steps_the_answer(mini, network, crop):
     found = invert(mini, crop, objective=PIXEL, start=Encoder(network), settings=Settings(steps=0))
-    assert torch.equal(found.latent.ws, network(crop.picture[None]))
+    assert torch.allclose(found.latent.ws, network.encode(crop.picture[None], mini), atol=1e-4)
     assert found.latent.origin.settings["start"] == "encoder"
 
 

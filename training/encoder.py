@@ -2,7 +2,7 @@
 
 Real pictures are compared with their reconstructions by the objective of an inversion, so that the encoder's codes
 start where a descent would go. Samples have known codes. Offsets from the common vector are penalised
-(Tov et al. 2021, section 4.2).
+(Tov et al. 2021, section 4.2). A step trains one of the encoder's looks, drawn at random, after those before it.
 """
 
 import math
@@ -20,6 +20,7 @@ from wplus.models import VGG, Generator
 from wplus.models.encoder import EncoderConfig, EncoderNetwork
 from wplus.training.faces import Faces
 from wplus.training.look import Look
+from wplus.training.updates import Muon, descend, risen, split_weights
 
 LARGEST = 256
 """Pictures of larger generators are seen at this size in px."""
@@ -36,11 +37,11 @@ class EncoderRecipe:
     images: int = knob(100_000, "Pictures seen in all.")
     batch: int = knob(32, "Pictures a step; a quarter of them are samples.")
     held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
-    rate: float = knob(1e-3, "Learning rate of Adam; falls to nothing by a cosine.")
+    rate: float = knob(1e-2, "Learning rate; falls to nothing by a cosine.")
     pixel: float = knob(1.0, "Weight of the squared error of pixels.")
     perceptual: float = knob(1.0, "Weight of the perceptual loss.")
-    code: float = knob(0.3, "Weight of the squared error of samples' codes, in units of the spread of W.")
-    offset: float = knob(0.02, "Weight of the squared offsets from W, in the same units.")
+    code: float = knob(0.1, "Weight of the squared error of samples' codes, in units of the spread of W.")
+    offset: float = knob(0.005, "Weight of the squared offsets from W, in the same units.")
     seed: int = knob(0, "Seed of all draws.")
 
     def __post_init__(self) -> None:
@@ -95,7 +96,8 @@ class EncoderRun(nn.Module):
     def resume(self, seen: int) -> None:
         """Take up the training after `seen` pictures; weights and the optimiser's state are the caller's to load."""
         self.seen = seen
-        self.optimisers = {"encoder": torch.optim.Adam(self.network.parameters(), lr=self.recipe.rate)}
+        matrices, others = split_weights(self.network)
+        self.optimisers = {"matrices": Muon(matrices, equalised=False), "others": torch.optim.Adam(others)}
 
     def step(self) -> dict[str, float]:
         """One batch; returns the losses by name."""
@@ -108,17 +110,18 @@ class EncoderRun(nn.Module):
         with torch.no_grad():
             wanted = generator.map(torch.randn(samples, generator.z_dim, device=self.device))
             pictures = self.render(wanted)
+        images = torch.cat([real, pictures])
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            base, offsets = self.network.parts(torch.cat([real, pictures]))
+            with torch.no_grad():
+                looks = int(torch.randint(self.network.config.looks, ()))
+                before = self.network.parts(images, self.render, looks=looks)
+            base, offsets = self.network(images, *before, self.render)
         ws = base[:, None] + offsets
         losses = self.compare(self.render(ws[:count]), real)
         losses["code"] = recipe.code * (ws[count:] - wanted).square().mean() / self.spread**2
         losses["offset"] = recipe.offset * offsets.square().mean() / self.spread**2
-        optimiser = self.optimisers["encoder"]
-        optimiser.param_groups[0]["lr"] = recipe.rate * self._schedule()
-        optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        optimiser.step()
+        rate = risen(recipe.rate, 0.0, self.seen / recipe.images)
+        descend(torch.stack([*losses.values()]).sum(), self.optimisers, {"matrices": rate, "others": rate / 10})
         self.seen += recipe.batch
         return {name: loss.item() for name, loss in losses.items()}
 
@@ -136,15 +139,10 @@ class EncoderRun(nn.Module):
     def look(self, held_out: Faces) -> Look:
         """Losses on held-out pictures; reals, and what their codes render."""
         real = held_out.batch(torch.arange(min(64, len(held_out)))).to(self.device)
-        rebuilt = self.render(self.network(real))
+        rebuilt = self.render(self.network.encode(real, self.render))
         figures = {f"held_out_{name}": float(loss) for name, loss in self.compare(rebuilt, real).items()}
         rows = torch.stack([real, rebuilt], dim=1)[:32].flatten(0, 1)
         return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=8))
-
-    def _schedule(self) -> float:
-        """The share of the learning rate: a short rise, then a cosine to nothing."""
-        done = min(self.seen / self.recipe.images, 1.0)
-        return min(1.0, 0.1 + 20 * done) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @torch.no_grad()

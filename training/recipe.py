@@ -157,9 +157,8 @@ class Run(nn.Module):
         was_warm, settled = self.warm, self.settling
         losses = self._warm_step(real) if was_warm else self._adversarial_step(real)
         self.seen += recipe.batch
-        seen = self.seen - (recipe.unsettled if settled else 0)  # what counts for the average is of this phase
         for average, network in ((self.generator_ema, self.generator), (self.encoder_ema, self.encoder)):
-            follow(average, network, seen=seen, batch=recipe.batch, half_life=recipe.half_life)
+            follow(average, network, seen=self.seen, batch=recipe.batch, half_life=recipe.half_life)
         if was_warm and not self.warm:
             self._switch()
         if self.settling and not settled:

@@ -14,8 +14,7 @@ import torch
 from wplus.core.errors import TrainingError
 from wplus.core.files import replacing
 from wplus.core.images import write_picture
-from wplus.models import Card, EncoderNetwork, Generator
-from wplus.models.encoder import EncoderConfig
+from wplus.models import Card, Generator
 from wplus.models.generator import read_generator
 from wplus.training.faces import Faces
 from wplus.training.look import Look
@@ -165,20 +164,3 @@ def export(run: Run | StyleMapRun, path: Path, card: Card) -> Generator:
     training = {"recipe": asdict(run.recipe), "images_seen": run.seen, "training_faces": len(run.faces)}
     Generator(network, replace(card, training=training)).save(path, dtype=torch.float16)
     return read_generator(path)
-
-
-@torch.no_grad()
-def export_encoder(run: Run, path: Path, generator: Generator, **details: Any) -> None:
-    """Write the averaged encoder of a run for its exported generator: codes of W, to be trained on for W+.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    theirs, width = run.encoder_ema, run.recipe.w_dim
-    config = EncoderConfig(run.recipe.resolution, generator.layers, width, hidden=width)
-    network = EncoderNetwork(config, generator=generator.fingerprint)
-    network.trunk.load_state_dict(theirs.trunk.state_dict())
-    network.hidden.load_state_dict(theirs.hidden.state_dict())
-    network.base.weight.copy_(theirs.head.weight[:width])
-    network.base.bias.copy_(theirs.head.bias[:width] + run.offset)
-    network.save(path, **details)

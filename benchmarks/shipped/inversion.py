@@ -112,15 +112,14 @@ def encoder(generator: Generator, photos: Path) -> list[Figure]:
         rate: _loss(generator, crops, objective, Settings(steps=30, method=Adam(learning_rate=rate, final_rate=1.0)))
         for rate in RATES
     }
-    network = load_encoder(generator)
+    network = Encoder(load_encoder(generator))
     picture = crops[0].picture[None]
     seconds = []
-    with torch.inference_mode():
-        for _ in range(30):
-            began = time.perf_counter()
-            network(picture)
-            seconds.append(time.perf_counter() - began)
-        codes = network(torch.stack([crop.picture for crop in crops]))
+    for _ in range(30):
+        began = time.perf_counter()
+        network.ws(generator, picture, seed=0)
+        seconds.append(time.perf_counter() - began)
+    codes = network.ws(generator, torch.stack([crop.picture for crop in crops]), seed=0)
     gaps = [
         identity_distance(as_crop(path, size=256).picture, generator(ws[None])[0].clamp(-1, 1))
         for (path, _), ws in zip(celebahq(photos, generator), codes, strict=True)
