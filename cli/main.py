@@ -77,7 +77,7 @@ def main() -> None:
         told = error.format_message()
         if not told.startswith("Usage:"):  # a group that was called alone tells its help
             command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wplus"
-            told = f"wplus: {' '.join(told.split()).rstrip('.')}; see `{command} --help`"
+            told = f"wplus: {' '.join(told.split()).removesuffix('.')}; see `{command} --help`"
         click.echo(told, err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):

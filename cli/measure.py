@@ -75,11 +75,11 @@ def command(
     names = names or (("lpips-vgg",) if ppl else OFFLINE)
     takers = [name for name in names if name.startswith("lpips-")]
     if weights is not None and len(takers) != 1:
-        raise click.UsageError("--weights is for --distribution, or for one --metric lpips-...")
+        raise click.UsageError("--weights is for --distribution, or for one --metric of LPIPS")
     metrics = [find_metric(name, weights if name in takers else None) for name in names]
     if ppl is not None:
         if b is not None or len(metrics) != 1 or not metrics[0].squared:
-            raise click.UsageError("--ppl takes a generator without B, and one --metric: lpips-..., perceptual or mse")
+            raise click.UsageError("--ppl takes a generator without B, and one --metric: LPIPS, perceptual or mse")
         _collect(paths(load_generator(str(a)).to(device), ppl, metrics[0], samples), output)
     elif b is None:
         _collect(codes(Pictures(generator, device), a), output)

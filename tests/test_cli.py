@@ -529,7 +529,7 @@ def test_numbers_that_are_none_name_their_option(wplus, latents, tmp_path):
 def test_two_latents_do_not_go_into_one_picture(wplus, latents, tmp_path):
     code, _, err = wplus("render", *latents, "-o", tmp_path / "out.png")
     assert code == 2
-    assert err.endswith("out.png is one file, 3 latents need a folder\n")
+    assert "out.png is one file, 3 latents need a folder; see `wplus render --help`\n" in err
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path):
@@ -565,7 +565,8 @@ def test_training_ends_in_a_generator_and_can_be_gone_on_with(wplus, tmp_path):
     write_shades(tmp_path / "faces")
     save_file(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "squeezenet.safetensors")
     command = ["train", tmp_path / "faces", "-o", tmp_path / "run", "--features", tmp_path / "squeezenet.safetensors"]
-    command += ["--resolution", 16, "--batch", 8, "--warm-images", 16, "--every", 16, "--terms", "a test"]
+    command += ["--resolution", 16, "--batch", 8, "--warm-images", 16, "--every", 16]
+    command += ["--settle-images", 8, "--terms", "a test"]
     assert wplus(*command, "--images", 32)[0] == 0
     code, out, err = wplus(*command, "--images", 48)
     assert (code, out) == (0, f"{tmp_path / 'run' / 'generator.safetensors'}\n")

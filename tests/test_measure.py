@@ -166,7 +166,7 @@ def test_wrong_use_is_told_and_writes_nothing(wplus, folder, tmp_path, monkeypat
         ((face, face, "-o", tmp_path / "t.txt"), 2, "the table is a .csv file"),
         ((face, face, "--metric", "lpisp-alex"), 1, "no metric is named 'lpisp-alex'; did you mean 'lpips-alex'?"),
         ((face, face, "--metric", "lpips-vgg"), 1, "vgg16 is not here yet: fetch it with `wplus models fetch vgg16`"),
-        ((face, face, "--weights", face), 2, "--weights is for --distribution, or for one --metric lpips-..."),
+        ((face, face, "--weights", face), 2, "--weights is for --distribution, or for one --metric of LPIPS"),
         (
             (face, face, "--metric", "mse", "--metric", "lpips-vgg", "--weights", face),
             1,
