@@ -22,6 +22,7 @@ from wplus.models.blank import blank
 from wplus.models.vgg import reduce
 
 Render = Callable[[Ws], Images]
+"""What a generator makes of codes."""
 
 WIDTHS = (16, 32, 48, 96, 192, 256)
 """Channels at each halving, the last at 4 px."""

@@ -195,7 +195,7 @@ class Run(nn.Module):
         generator, rest = split_weights(self.generator.synthesis)
         encoder, vectors = split_weights(self.encoder)
         rest += [*self.generator.mapping.parameters(), *vectors]
-        # less momentum against an adversary, whose slopes turn
+        # less momentum against an adversary, whose slopes turn; while samples settle it only follows
         momentum, beta = (0.95, 0.9) if self.warm else (0.9 if self.settling else 0.5, 0.0)
         return {
             "generator": Muon(generator, momentum=momentum),

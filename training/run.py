@@ -15,7 +15,6 @@ from wplus.core.errors import TrainingError
 from wplus.core.files import replacing
 from wplus.core.images import write_picture
 from wplus.models import Card, Generator
-from wplus.models.generator import read_generator
 from wplus.training.faces import Faces
 from wplus.training.look import Look
 from wplus.training.recipe import Run
@@ -152,8 +151,8 @@ def load_checkpoint(run: Trainable, path: Path) -> None:
 
 
 @torch.no_grad()
-def export(run: Run | StyleMapRun, path: Path, card: Card) -> Generator:
-    """Write the averaged generator in fp16, with its recipe and its last figures in the header; gives it as written.
+def export(run: Run | StyleMapRun, path: Path, card: Card) -> None:
+    """Write the averaged generator in fp16, with its recipe and its last figures in the header.
 
     Raises:
         OutputError: the file cannot be written.
@@ -163,4 +162,3 @@ def export(run: Run | StyleMapRun, path: Path, card: Card) -> Generator:
     network.mapping.w_avg.copy_(network.mapping(z).mean(dim=0))
     training = {"recipe": asdict(run.recipe), "images_seen": run.seen, "training_faces": len(run.faces)}
     Generator(network, replace(card, training=training)).save(path, dtype=torch.float16)
-    return read_generator(path)
