@@ -67,19 +67,20 @@ def run(
 
     Args:
         settings: what decides the results, besides the inputs; JSON.
-        suffix: of the results; a job is done when the manifest says so and this file is there.
+        suffix: of the results; a folder with results of another is refused.
         work: takes all jobs and those to do, gives outcomes as they come; it handles single jobs' mistakes.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds another command's results.
     """
     manifest = Manifest(folder / "manifest.csv")
+    manifest.must_be_of(suffix)
     jobs, failed = plan(inputs, folder, settings, manifest)
     if any(job.source.resolve().parent == folder.resolve() for job in jobs):
         raise OutputError(
             f"{folder}: the results would lie among the inputs and could replace them; give another folder"
         )
-    todo = [job for job in jobs if not manifest.holds(job, suffix)]
+    todo = [job for job in jobs if not manifest.holds(job)]
     total = len(jobs) + len(failed)
     if todo:
         folder_must_be_writable(folder)

@@ -69,10 +69,21 @@ class Manifest:
         row = self.rows.get(self._input(source))
         return row is not None and row["status"] == "done" and (self.path.parent / row["output"]).is_file()
 
-    def holds(self, job: Job, suffix: str) -> bool:
-        """Whether the finished result of a job is of these settings, and of this suffix."""
-        row = self.rows.get(self._input(job.source), {})
-        return job.finished and row["key"] == job.key and row["output"].endswith(suffix)
+    def holds(self, job: Job) -> bool:
+        """Whether the finished result of a job is of these settings."""
+        return job.finished and self.rows[self._input(job.source)]["key"] == job.key
+
+    def must_be_of(self, suffix: str) -> None:
+        """Refuse a folder of another command, whose results would be replaced.
+
+        Raises:
+            OutputError: a finished result there has another suffix.
+        """
+        others = [name for row in self.rows.values() if (name := row["output"]) and not name.endswith(suffix)]
+        if others:
+            raise OutputError(
+                f"{self.path.parent}: holds the results of another command ({others[0]}); give another folder"
+            )
 
     def order(self, sources: Sequence[Path]) -> None:
         """Lines of other inputs first, then those of `sources` in this order, however they come."""

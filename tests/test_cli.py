@@ -435,6 +435,15 @@ def test_a_manifest_that_is_not_ours_is_left_alone(wplus, portrait, tmp_path):
     assert (tmp_path / "out" / "manifest.csv").read_text() == "my own table"
 
 
+def test_a_folder_keeps_the_results_of_the_command_that_made_it(wplus, portrait, tmp_path):
+    wplus("align", portrait, "-o", tmp_path / "out", "--size", 64)
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in files(tmp_path / "out")}
+    code, _, err = wplus("invert", portrait, "-o", tmp_path / "out", "--steps", 0)
+    assert code == 1
+    assert "holds the results of another command (astronaut.png)" in err
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in files(tmp_path / "out")} == before
+
+
 def test_file_names_need_not_be_utf_8(wplus, portrait, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
