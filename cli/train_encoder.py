@@ -20,7 +20,7 @@ from wplus.training.faces import load_faces
 @click.argument("folder", type=click.Path(path_type=Path))
 @output_option(folder=True)
 @record_options(EncoderRecipe)
-@click.option("--start", type=click.Path(path_type=Path), help="An encoder of the same generator to go on from.")
+@click.option("--start", type=click.Path(path_type=Path), help="An encoder to go on from, of this generator or a like.")
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the encoder's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
 @device_option
@@ -54,8 +54,6 @@ def command(
     perceptual = load_perceptual(opened.card.perceptual)
     training, held_out = load_faces(folder, resolution=opened.resolution).split(recipe.held_out)
     begin = None if start is None else read_encoder(start)
-    if begin is not None and begin.generator != opened.fingerprint:
-        raise WeightsError(f"{start}: an encoder of generator {begin.generator}, not of {opened.name}")
     run = EncoderRun(recipe, training, generator=opened, perceptual=perceptual, start=begin, device=device)
     file = output / "encoder.safetensors"
     for report in shown(run, held_out, output, every=every):

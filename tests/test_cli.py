@@ -575,14 +575,14 @@ def test_training_ends_in_a_generator_and_can_be_gone_on_with(wplus, tmp_path):
     save_file(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "squeezenet.safetensors")
     command = ["train", tmp_path / "faces", "-o", tmp_path / "run", "--features", tmp_path / "squeezenet.safetensors"]
     command += ["--resolution", 16, "--batch", 8, "--warm-images", 16, "--every", 16]
-    command += ["--settle-images", 8, "--terms", "a test"]
-    assert wplus(*command, "--images", 32)[0] == 0
-    code, out, err = wplus(*command, "--images", 48)
+    command += ["--settle-images", 8, "--polish-images", 8, "--terms", "a test"]
+    assert wplus(*command, "--images", 40)[0] == 0
+    code, out, err = wplus(*command, "--images", 56)
     assert (code, out) == (0, f"{tmp_path / 'run' / 'generator.safetensors'}\n")
-    assert "going on at 32 pictures" in err
+    assert "going on at 40 pictures" in err
     told = wplus("info", tmp_path / "run" / "generator.safetensors")[1]
     assert "terms               a test" in told
-    assert "images_seen 48," in told
+    assert "images_seen 56," in told
     code, _, err = wplus("train", tmp_path / "run", "-o", tmp_path / "other", "--resolution", 16)
     assert code == 1
     assert "expected a square of 16 px" in err

@@ -12,13 +12,22 @@ from wplus.core import TrainingError
 from wplus.models import Card, load_generator
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import Faces, load_faces
+from wplus.training.moments import MeanCritic
 from wplus.training.recipe import Recipe, Run
 from wplus.training.run import export, load_checkpoint, save_checkpoint, train
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 from wplus.training.updates import Muon, split_weights
 
 RECIPE = Recipe(
-    resolution=16, channels=(8, 8, 8), w_dim=8, mapping_layers=2, batch=8, warm_images=48, settle_images=32, images=112
+    resolution=16,
+    channels=(8, 8, 8),
+    w_dim=8,
+    mapping_layers=2,
+    batch=8,
+    warm_images=48,
+    settle_images=32,
+    polish_images=32,
+    images=144,
 )
 STYLEMAP = StyleMapRecipe(
     resolution=16, channels=(8, 8, 8), w_dim=8, side=4, mapping_layers=2, warm_images=48, images=96, identity=0.0
@@ -57,7 +66,7 @@ def test_a_resumed_run_is_the_unbroken_one(kind, recipe, trunk, tmp_path):
             run.step()
         return run
 
-    for pause in (3, 8, 11):  # within each phase
+    for pause in (3, 8, 11, 15):  # within each phase
         unbroken = go(kind(recipe, faces(), trunk=trunk), pause + 2)
         broken = go(kind(recipe, faces(), trunk=trunk), pause)
         save_checkpoint(broken, tmp_path / "checkpoint.pt")
@@ -85,6 +94,32 @@ def test_the_switch_makes_the_mapping_network_the_codes_gaussian(trunk):
     assert torch.allclose(mapped[inside], (z @ root.T + mean)[inside], atol=1e-3)
 
 
+def test_samples_of_a_finished_run_vary_more_by_its_spread(trunk):
+    run = Run(replace(RECIPE, spread=1.5), faces(), trunk=trunk)
+    before = copy.deepcopy(run.average)
+    torch.manual_seed(1)
+    mean = run.average.mapping(torch.randn(10_000, 8)).mean(dim=0)
+    torch.manual_seed(1)
+    run._widen()
+    w = torch.randn(4, 1, 8).expand(-1, 6, -1)
+    farther = before.synthesis(mean + 1.5 * (w - mean), noise="none")
+    assert torch.allclose(run.average.synthesis(w, noise="none"), farther, atol=1e-4 * float(farther.std()))
+
+
+def test_the_slope_of_the_means_leads_samples_towards_real_ones():
+    real = torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2, 3, 4, 5, 6]) + 3
+    made = torch.zeros(64, 6)
+    critic = MeanCritic(real, decay=0.5)
+    critic.begin(made)
+    first = float(critic.distance)
+    for _ in range(60):
+        made.requires_grad_(True)
+        (slope,) = torch.autograd.grad(critic(made), made)
+        made = (made - slope * real.std(dim=0).square() * 4).detach()
+    assert float(critic.distance) < 0.01 * first
+    assert torch.allclose(made.mean(dim=0), real.mean(dim=0), atol=0.3)
+
+
 def test_the_switch_makes_the_mapping_network_sample_along_the_main_axes_of_stylemaps(trunk):
     run = StyleMapRun(STYLEMAP, faces(), trunk=trunk)
     torch.manual_seed(1)
@@ -104,17 +139,12 @@ def test_a_run_writes_what_it_says_and_its_generator_opens(kind, recipe, trunk, 
     assert (len(training), len(held_out)) == (180, 20)
     run = kind(recipe, training, trunk=trunk)
     reports = list(train(run, held_out, tmp_path, every=40))
-    assert [report.seen for report in reports] == [40, 80, recipe.images]
+    marks = [40, 80, *([120] if recipe.images > 120 else []), recipe.images]
+    assert [report.seen for report in reports] == marks
     assert all(np.isfinite([*report.figures.values(), *report.losses.values()]).all() for report in reports)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {
-        "checkpoint.pt",
-        "log.csv",
-        "sheet-0000040.png",
-        "sheet-0000080.png",
-        f"sheet-{recipe.images:07}.png",
-    }
-    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+    assert names == {"checkpoint.pt", "log.csv", *(f"sheet-{mark:07}.png" for mark in marks)}
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + len(marks)
     export(run, tmp_path / "g.safetensors", Card("tiny", terms="a test"))
     generator = load_generator(tmp_path / "g.safetensors")
     assert generator.resolution == 16
@@ -127,7 +157,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(trunk, tmp_path):
     other = Run(replace(RECIPE, adversary=0.6), faces(), trunk=trunk)
     with pytest.raises(TrainingError, match=r"another recipe \(adversary\)"):
         load_checkpoint(other, tmp_path / "c.pt")
-    longer = Run(replace(RECIPE, images=200), faces(), trunk=trunk)
+    longer = Run(replace(RECIPE, images=232), faces(), trunk=trunk)
     load_checkpoint(longer, tmp_path / "c.pt")
     (tmp_path / "c.pt").write_bytes(b"nonsense")
     with pytest.raises(TrainingError, match="no checkpoint of wplus"):

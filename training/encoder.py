@@ -55,11 +55,11 @@ class EncoderRun(nn.Module):
     Args:
         recipe, faces: how, and on what.
         generator, perceptual: frozen.
-        start: an encoder to go on from, such as the one that a generator's own training leaves.
+        start: an encoder to go on from, of this generator or of one like it; it is trained in place.
         device: where to.
 
     Raises:
-        TrainingError: the generator knows classes, or its pictures are not RGB.
+        TrainingError: the generator knows classes, its pictures are not RGB, or `start` has other sizes.
     """
 
     def __init__(
@@ -81,6 +81,13 @@ class EncoderRun(nn.Module):
         terms = (Pixel(recipe.pixel), Perceptual(perceptual.to(device), weight=recipe.perceptual))
         self._objective = Objective(terms)  # no module: its network is frozen, and no part of a checkpoint
         self.network = start or _fresh(generator)
+        config = self.network.config
+        if (config.layers, config.w_dim) != (generator.layers, generator.w_dim):
+            raise TrainingError(
+                f"an encoder of {config.layers} x {config.w_dim} codes cannot go on for {generator.name}, which has"
+                f" {generator.layers} x {generator.w_dim}"
+            )
+        self.network.generator = generator.fingerprint
         self.network.requires_grad_(True)
         self.spread = _spread(generator)
         self.to(device).to(memory_format=torch.channels_last)

@@ -95,6 +95,38 @@ class FrechetCritic(nn.Module):
         return covariance + 0.1 * torch.eye(len(covariance), device=covariance.device)
 
 
+class MeanCritic(nn.Module):
+    """How samples change the distance between the means of features, the first half of the Frechet distance.
+
+    Args:
+        real: features of real pictures.
+        decay: of the average over made-up batches.
+    """
+
+    def __init__(self, real: Features, *, decay: float) -> None:
+        super().__init__()
+        self.scale, self.decay = real.std(dim=0) + 1e-3, decay
+        self.mean = real.mean(dim=0) / self.scale
+        self.register_buffer("made_mean", torch.zeros_like(self.mean))
+        self.made_mean: Tensor
+
+    @property
+    def distance(self) -> Tensor:
+        """Squared, in units of the real ones' standard deviations."""
+        return (self.made_mean - self.mean).square().sum()
+
+    @torch.no_grad()
+    def begin(self, made: Features) -> None:
+        """Take the mean of many made-up pictures for the average so far."""
+        self.made_mean.copy_((made / self.scale).mean(dim=0))
+
+    def forward(self, features: Features) -> Tensor:
+        """A number whose gradient is that of the distance; follows the mean of what it is shown."""
+        mean = (features / self.scale).mean(dim=0)
+        self.made_mean.lerp_(mean.detach(), 1 - self.decay)
+        return 2 * (self.made_mean - self.mean) @ mean
+
+
 def summary(images: Images, levels: list[Tensor], *, textured: int = 0) -> Features:
     """What the distance is taken of: every level's means over the picture, and a thumbnail's colours.
 

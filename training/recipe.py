@@ -4,7 +4,8 @@ Phase 1 trains encoder -> w -> generator as a variational autoencoder. The switc
 exact Gaussian sampler of the encoded codes. Phase 2 goes on with half of each batch reconstructed and half
 sampled, both judged by hinge heads on frozen features (Sauer et al. 2021, "Projected GANs converge faster"). In phase 3
 the samples settle: the slope of their Frechet distance in those features leads, textures included, and the heads,
-which sharpen more than there is in life, only follow. `Muon` takes the steps.
+which sharpen more than there is in life, only follow. Phase 4 is a short polish of samples alone: what their features
+are on average is made what it is in life, at a rate at which nothing else moves. `Muon` takes the steps.
 """
 
 import copy
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from wplus.core.animation import sheet
 from wplus.core.knobs import knob
-from wplus.core.shapes import Images, W
+from wplus.core.shapes import Features, Images, W
 from wplus.models.squeezenet import CHANNELS, SqueezeNetLevels
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.models.stylespace import affines
@@ -24,7 +25,7 @@ from wplus.training.augment import augmented
 from wplus.training.faces import Faces
 from wplus.training.features import FrozenFeatures, fooled, hinge
 from wplus.training.look import Look
-from wplus.training.moments import FrechetCritic, summary
+from wplus.training.moments import FrechetCritic, MeanCritic, summary
 from wplus.training.networks import Discriminator, Encoder
 from wplus.training.updates import Balance, Muon, between, descend, follow, risen, split_weights
 
@@ -32,6 +33,9 @@ MAX_CHANNELS = 256
 
 REMEMBERED = 3_200
 """Samples over which their moments are averaged."""
+
+POLISHED = 1_920
+"""The same in the last phase, whose slope turns sooner."""
 
 TEXTURED = 3
 """Levels of the frozen features whose textures count while samples settle."""
@@ -51,8 +55,9 @@ class Recipe:
     mapping_layers: int = knob(4, "Depth of the mapping network.")
     batch: int = knob(16, "Pictures a step.")
     warm_images: int = knob(50_000, "Pictures seen in the variational phase.")
-    settle_images: int = knob(40_000, "Pictures seen in the last phase, in which the samples settle.")
-    images: int = knob(220_000, "Pictures seen in all.")
+    settle_images: int = knob(40_000, "Pictures seen while the samples settle.")
+    polish_images: int = knob(4_000, "Pictures made in the last phase, in which only the means of features move.")
+    images: int = knob(224_000, "Pictures seen in all.")
     held_out: int = knob(3_000, "Pictures set aside, never trained on (at most a tenth).")
     warm_rate: float = knob(6e-3, "Learning rate of the variational phase.")
     generator_rate: float = knob(5e-4, "Learning rate when the adversary comes.")
@@ -64,6 +69,8 @@ class Recipe:
     settle_rate: float = knob(3e-4, "Learning rate when the samples begin to settle; it falls to a twentieth.")
     settle_adversary: float = knob(0.3, "The adversary's share then.")
     settle_moments: float = knob(3.0, "That of the Frechet distance then.")
+    polish_rate: float = knob(1.5e-5, "Learning rate of the last phase; it falls to a tenth.")
+    spread: float = knob(1.08, "The trained generator's samples vary so many times as much as its last ones did.")
     pixel: float = knob(2.0, "Weight of the squared error of pixels.")
     feature: float = knob(0.05, "Weight of the squared distance of features.")
     divergence: float = knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
@@ -75,13 +82,24 @@ class Recipe:
             raise ValueError(
                 f"{len(self.channels)} widths make {4 << (len(self.channels) - 1)} px, not {self.resolution}"
             )
-        if self.batch < 4 or self.batch % 2 or not 0 < self.warm_images < self.unsettled <= self.images:
-            raise ValueError("batch must be even and at least 4, and 0 < warm_images < images - settle_images")
+        if (
+            self.batch < 4
+            or self.batch % 2
+            or not 0 < self.warm_images < self.unsettled <= self.unpolished <= self.images
+        ):
+            raise ValueError(
+                "batch must be even and at least 4, and 0 < warm_images < images - settle_images - polish_images"
+            )
 
     @property
     def unsettled(self) -> int:
         """Pictures seen before the samples settle."""
-        return self.images - self.settle_images
+        return self.unpolished - self.settle_images
+
+    @property
+    def unpolished(self) -> int:
+        """Pictures seen before the last phase."""
+        return self.images - self.polish_images
 
     @staticmethod
     def widths(resolution: int) -> tuple[int, ...]:
@@ -121,6 +139,7 @@ class Run(nn.Module):
             decay = 1 - recipe.batch / 2 / REMEMBERED
             plain = real.shape[1] - sum(CHANNELS[:TEXTURED])
             self.critic, self.textures = FrechetCritic(real[:, :plain], decay=decay), FrechetCritic(real, decay=decay)
+            self.means = MeanCritic(real, decay=1 - recipe.batch / POLISHED)
 
     @property
     def frozen(self) -> str:
@@ -139,8 +158,13 @@ class Run(nn.Module):
 
     @property
     def settling(self) -> bool:
-        """Whether the run is in its last phase."""
+        """Whether the samples settle, or have."""
         return self.seen >= self.recipe.unsettled
+
+    @property
+    def polishing(self) -> bool:
+        """Whether the run is in its last phase."""
+        return self.seen >= self.recipe.unpolished
 
     def resume(self, seen: int) -> None:
         """Take up the phase that `seen` images belong to; the weights are the caller's to load."""
@@ -151,17 +175,19 @@ class Run(nn.Module):
         """One batch; returns the losses by name."""
         recipe = self.recipe
         torch.manual_seed(recipe.seed * 1_000_003 + self.seen)  # a resumed run draws what an unbroken one would
-        real = self.faces.batch(
-            torch.randint(len(self.faces), (recipe.batch,)), flips=torch.rand(recipe.batch) < 0.5
-        ).to(self.device, memory_format=torch.channels_last)
-        was_warm, settled = self.warm, self.settling
-        losses = self._warm_step(real) if was_warm else self._adversarial_step(real)
+        phase = self.warm, self.settling, self.polishing
+        losses = self._polish_step() if self.polishing else self._real_step()
         self.seen += recipe.batch
+        first = recipe.unpolished if phase[2] else 0
         for average, network in ((self.generator_ema, self.generator), (self.encoder_ema, self.encoder)):
-            follow(average, network, seen=self.seen, batch=recipe.batch, half_life=recipe.half_life)
-        if was_warm and not self.warm:
+            follow(average, network, seen=self.seen - first, batch=recipe.batch, half_life=recipe.half_life)
+        if phase[0] and not self.warm:
             self._switch()
-        if self.settling and not settled:
+        if self.seen >= recipe.images:
+            self._widen()
+        elif self.polishing and not phase[2]:
+            self._polish()
+        elif self.settling and not phase[1]:
             self._settle()
         return losses
 
@@ -214,6 +240,14 @@ class Run(nn.Module):
             mean, log_variance = self.encoder(real)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
         return mean + (0.5 * log_variance).exp() * torch.randn_like(mean) + self.offset, divergence
+
+    def _real_step(self) -> dict[str, float]:
+        """A step that needs real pictures."""
+        count = self.recipe.batch
+        drawn = torch.randint(len(self.faces), (count,))
+        real = self.faces.batch(drawn, flips=torch.rand(count) < 0.5)
+        real = real.to(self.device, memory_format=torch.channels_last)
+        return self._warm_step(real) if self.warm else self._adversarial_step(real)
 
     def _warm_step(self, real: Images) -> dict[str, float]:
         recipe = self.recipe
@@ -276,16 +310,46 @@ class Run(nn.Module):
         adversary = between(recipe.adversary, recipe.final_adversary, done)  # its restlessness dies down with the rates
         return between(recipe.generator_rate, recipe.final_rate, done), adversary, recipe.moments
 
+    def _polish_step(self) -> dict[str, float]:
+        recipe = self.recipe
+        fake = self._render(self.generator.mapping(torch.randn(recipe.batch, recipe.w_dim, device=self.device)))
+        leaf = fake.detach().requires_grad_(True)
+        toward = self.means(summary(leaf, self.features(leaf), textured=TEXTURED))
+        (slope,) = torch.autograd.grad(toward, leaf)
+        done = (self.seen - recipe.unpolished) / recipe.polish_images
+        rate = between(recipe.polish_rate, recipe.polish_rate / 10, done)
+        descend((fake * slope / slope.norm()).sum(), self.optimisers, dict.fromkeys(("generator", "rest"), rate))
+        return {"means": self.means.distance.item()}
+
     @torch.no_grad()
+    def _made(self, count: int) -> Features:
+        """Features of so many samples, textures included."""
+        parts = []
+        for _ in range(count // 64):
+            w = self.generator.mapping(torch.randn(64, self.recipe.w_dim, device=self.device))
+            images = self._render(w)
+            parts.append(summary(images, self.features(images), textured=TEXTURED))
+        return torch.cat(parts)
+
     def _settle(self) -> None:
         """Know the moments of samples, with their textures, before their slope leads."""
-        generator, made = self.generator, []
-        for _ in range(REMEMBERED // 64):
-            w = generator.mapping(torch.randn(64, self.recipe.w_dim, device=self.device))
-            images = self._render(w)
-            made.append(summary(images, self.features(images), textured=TEXTURED))
-        self.textures.begin(torch.cat(made))
+        self.textures.begin(self._made(REMEMBERED))
         self.optimisers = self._optimisers()
+
+    def _polish(self) -> None:
+        """Go on from the average."""
+        self.generator.load_state_dict(self.generator_ema.state_dict())
+        self.means.begin(self._made(POLISHED))
+        self.optimisers = self._optimisers()
+
+    @torch.no_grad()
+    def _widen(self) -> None:
+        """Let codes count for `spread` times their distance from the mean, which the affine layers can."""
+        network, more = self.generator_ema, self.recipe.spread
+        mean = network.mapping(torch.randn(10_000, self.recipe.w_dim, device=self.device)).mean(dim=0)
+        for affine in affines(network.synthesis):
+            affine.layer.bias.sub_((more - 1) * affine.layer.weight @ mean / math.sqrt(mean.numel()))
+            affine.layer.weight.mul_(more)
 
     @torch.no_grad()
     def _switch(self) -> None:
