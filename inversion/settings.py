@@ -9,7 +9,7 @@ from wplus.core.knobs import knob
 from wplus.inversion.methods import Adam, Method, QuasiNewton
 from wplus.inversion.starts import Encoder, Mean, Start
 
-EDITABILITY = 0.005
+EDITABILITY = 0.04
 """Weight of `PNNorm` with which L-BFGS ends no further from the mean code, and in codes no less likely, than Adam of
 rate 0.1 at the same loss; II2S has 0.001."""
 

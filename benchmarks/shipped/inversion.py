@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,14 +51,21 @@ def celebahq(photos: Path, generator: Generator) -> list[tuple[Path, Crop]]:
     return [(path, as_crop(path, size=generator.resolution)) for path in paths]
 
 
+def inverted(generator: Generator, crops: Sequence[Crop], *, objective: Objective | None = None) -> list[Latent]:
+    """Codes of crops, by the preset "best"."""
+    latents = list[Latent]()
+    with tqdm(total=len(crops), desc="invert", disable=None) as progress:
+        for first in range(0, len(crops), BATCH):
+            part = crops[first : first + BATCH]
+            latents += invert(generator, part, objective=objective, settings=PRESETS["best"].settings).latents
+            progress.update(len(part))
+    return latents
+
+
 def invert_all(generator: Generator, photos: Path) -> list[Inverted]:
-    """Every crop, with the preset "best"."""
-    pairs, latents = celebahq(photos, generator), list[Latent]()
-    with tqdm(total=len(pairs), desc="invert", disable=None) as progress:
-        for first in range(0, len(pairs), BATCH):
-            crops = [crop for _, crop in pairs[first : first + BATCH]]
-            latents += invert(generator, crops, settings=PRESETS["best"].settings).latents
-            progress.update(len(crops))
+    """Every crop."""
+    pairs = celebahq(photos, generator)
+    latents = inverted(generator, [crop for _, crop in pairs])
     return [embedded(generator, path, crop, latent) for (path, crop), latent in zip(pairs, latents, strict=True)]
 
 

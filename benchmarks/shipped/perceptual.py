@@ -17,11 +17,11 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from benchmarks.shipped.figures import Figure, mean
-from benchmarks.shipped.inversion import celebahq
+from benchmarks.shipped.inversion import celebahq, inverted
 from wplus.alignment import align, as_crop
 from wplus.core.images import find_pictures, to_bytes
 from wplus.core.shapes import Images
-from wplus.inversion import Objective, Perceptual, Pixel, Settings, invert
+from wplus.inversion import Perceptual, objective_for
 from wplus.metrics import identity_distance, load_lpips
 from wplus.models import IMAGE2STYLEGAN_TAPS, Generator, load_perceptual
 from wplus.models.vgg import load_vgg_file
@@ -29,9 +29,8 @@ from wplus.training.distil import Teacher, load_vgg19
 from wplus.training.faces import Faces
 
 STRENGTHS = (0.1, 0.25, 0.5, 0.75, 1.0)
-GUIDED = Settings(steps=600)
-GUIDED_EVERY = 4
-"""Every fourth of the crops is inverted."""
+GUIDED_EVERY = 3
+"""Every third of the crops is inverted."""
 
 
 class ScaledTeacher(nn.Module):
@@ -110,14 +109,14 @@ def ranks(photos: Path, teacher: ScaledTeacher, *, size: int, bars: bool) -> lis
 
 
 def guides(generator: Generator, photos: Path, networks: Path, teacher: ScaledTeacher) -> list[Figure]:
-    """Inversions guided by either, judged by LPIPS (SqueezeNet) and by identity."""
+    """Inversions with the preset "best" guided by either, judged by LPIPS (SqueezeNet) and by identity."""
     paths, crops = zip(*celebahq(photos, generator)[::GUIDED_EVERY], strict=True)
     judge = load_lpips("squeeze", networks / "squeezenet1_1.safetensors")
     scores: list[tuple[float, float]] = []
     for network in (load_perceptual("vgg-slim"), teacher):
-        objective = Objective((Perceptual(network), Pixel()))  # type: ignore[arg-type]
-        found = invert(generator, crops, objective=objective, settings=GUIDED)
-        pictures = [generator(latent).clamp(-1, 1) for latent in found.latents]
+        objective = objective_for(generator, network)  # type: ignore[arg-type]
+        latents = inverted(generator, crops, objective=objective)
+        pictures = [generator(latent).clamp(-1, 1) for latent in latents]
         with torch.inference_mode():
             seen = [float(judge(picture, crop.picture[None])) for picture, crop in zip(pictures, crops, strict=True)]
         gaps = [
