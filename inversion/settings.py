@@ -10,8 +10,8 @@ from wplus.inversion.methods import Adam, Method, QuasiNewton
 from wplus.inversion.starts import Encoder, Mean, Start
 
 EDITABILITY = 0.04
-"""Weight of `PNNorm` with which L-BFGS ends no further from the mean code, and in codes no less likely, than Adam of
-rate 0.1 at the same loss; II2S has 0.001."""
+"""Weight of `PNNorm` with which L-BFGS ends as far from the mean code as Adam of rate 0.01 at the same loss, within a
+few percent (docs/speed.md), and in likelier codes; II2S has 0.001."""
 
 WINDOW = 20
 """Steps over which a picture must get better to be no plateau."""

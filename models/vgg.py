@@ -1,7 +1,7 @@
 """VGG16 as a perceptual network: feature maps by name, before the ReLU (Simonyan & Zisserman 2015).
 
 Image2StyleGAN compares pictures at conv1_1, conv1_2, conv3_2 and conv4_2. `vgg-slim`, which ships, has the same
-names at half the width; a linear head on each tap makes its distances those of the full network.
+names with fewer channels; a linear head on each tap makes its distances those of the full network.
 """
 
 import contextlib
