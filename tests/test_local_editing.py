@@ -359,7 +359,8 @@ def test_a_masked_objective_finds_the_blend_of_two_pictures():
     inside = Towards(Pixel(mask=mask), reference, "inside")
     objective = Objective((inside, Pixel(name="outside", mask=1 - mask)))
     *_, last = steps(toy, target, objective, space=WPlus(), start=Mean(10), settings=Settings(steps=300))
-    assert torch.allclose(toy(last.ws), mask * reference + (1 - mask) * target, atol=1e-2)
+    found = toy(last.progress.best_code)  # the last trial may be a wild one, where rounding is all that is left to gain
+    assert torch.allclose(found, mask * reference + (1 - mask) * target, atol=1e-2)
     assert set(objective.to_json()) == {"inside", "outside"}
 
 
