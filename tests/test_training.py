@@ -11,6 +11,7 @@ from PIL import Image
 from wplus.core import TrainingError
 from wplus.models import Card, load_generator
 from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.training import recipe as recipe_module
 from wplus.training.faces import Faces, load_faces
 from wplus.training.moments import MeanCritic
 from wplus.training.recipe import Recipe, Run
@@ -35,6 +36,13 @@ STYLEMAP = StyleMapRecipe(
 BOTH = pytest.mark.parametrize(
     ("kind", "recipe"), [(Run, RECIPE), (StyleMapRun, STYLEMAP)], ids=["stylegan2", "stylemap"]
 )
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch):
+    """Moments of samples that are quick to make; the command's test takes as many as a real run."""
+    monkeypatch.setattr(recipe_module, "REMEMBERED", 64)
+    monkeypatch.setattr(recipe_module, "POLISHED", 64)
 
 
 @pytest.fixture(scope="module")
