@@ -92,7 +92,7 @@ def test_pictures_and_gradients_are_those_of_the_reference(name, count):
             assert of_range(given, wanted) < 2e-5
             apart.append(differ(slope, true))
     # not of each: where a sum is zero but for rounding, the leaky ReLU has one slope here and another there
-    assert statistics.median(apart) < 1e-4
+    assert statistics.median(apart) < 2e-4  # 1e-4 but on processors that round otherwise
 
 
 @pytest.mark.parametrize("shared_map", [False, True])

@@ -110,7 +110,7 @@ ROWS = (
     Row("pSp, e4e, ReStyle, HyperStyle `.pt` (their generator)", "rosinality", TWO, foreign.write_bundle),
     Row("GenForce `.pth`, StyleGAN1", "genforce", ONE, foreign.write_genforce),
     Row("GenForce `.pth`, StyleGAN2", "genforce", TWO, foreign.write_genforce),
-    Row("lernapparat `.pt`, StyleGAN1", "lernapparat", ONE, foreign.write_lernapparat, ("sg1_32.pt",)),
+    Row("lernapparat `.pt`, StyleGAN1", "lernapparat", ONE, foreign.write_lernapparat, ("sg1_32.pt",), 2e-5),
     Row(
         "StyleMapGAN `.pt` of torch 1.4, LayerNorm", "stylemapgan", MAP, foreign.write_stylemap,
         ("stylemap/ln_full_64.pt",),
