@@ -16,6 +16,11 @@ LEAKY_SLOPE = 0.2
 LEAKY_GAIN = math.sqrt(2.0)  # keeps the variance of what passes the leaky ReLU
 
 
+def full_precision(ws: Tensor) -> torch.dtype:
+    """What these codes are rendered in unless told otherwise: their own precision, at least fp32."""
+    return torch.promote_types(ws.dtype, torch.float32)
+
+
 def normalise_second_moment(x: Tensor) -> Tensor:
     """Scale every row to a mean square of one."""
     return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from wplus.core.shapes import W, Ws, Z
 from wplus.models.network import Labels, Noise, Rendered
-from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear, fir, noise_maps, normalise_second_moment
+from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear, fir, full_precision, noise_maps, normalise_second_moment
 
 BLUR = (1.0, 2.0, 1.0)
 """The low-pass filter after upsampling, up to its gain."""
@@ -219,15 +219,17 @@ class Synthesis(nn.Module):
         Args:
             ws: shape (batch, layers, w_dim).
             noise: a mode, or one map (batch, 1, height, width) a layer.
-            dtype: precision of the convolutions, None for fp32; styles and statistics stay in fp32.
+            dtype: precision of the convolutions; styles and statistics stay in that of the codes. None: the codes', at
+                least fp32.
         """
         constants = [layer.noise_const for block in self.blocks for layer in (block.conv0, block.conv1)]
         maps = noise_maps(noise, constants, batch=ws.shape[0])
-        x = self.blocks[0].const.to(dtype or torch.float32).expand(ws.shape[0], -1, -1, -1)
+        full = full_precision(ws)
+        x = self.blocks[0].const.to(dtype or full).expand(ws.shape[0], -1, -1, -1)
         for index, block in enumerate(self.blocks):
             rows = slice(2 * index, 2 * index + 2)
             x = block(x, ws[:, rows], maps[rows])
-        return self.torgb(x).float().contiguous()
+        return self.torgb(x).to(full).contiguous()
 
 
 class StyleGAN1(nn.Module):

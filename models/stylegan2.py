@@ -16,7 +16,7 @@ from torch.nn import functional
 from wplus.core.shapes import W, Ws
 from wplus.models.mapping import Activation, MappingConfig, MappingNetwork
 from wplus.models.network import Noise, Rendered
-from wplus.models.ops import TAPS, Linear, leaky, modulated_conv, noise_maps, upsample
+from wplus.models.ops import TAPS, Linear, full_precision, leaky, modulated_conv, noise_maps, upsample
 
 RESIDUAL_GAIN = math.sqrt(0.5)  # keeps the variance of the sum of two branches
 
@@ -245,30 +245,27 @@ class Synthesis(nn.Module):
         Args:
             ws: shape (batch, layers, w_dim).
             noise: a mode, or one map (batch, 1, height, width) a layer.
-            dtype: precision of the convolutions; styles and colours stay in fp32. None: fp32, and on a GPU fp16 at
-                the config's `half_resolutions`.
+            dtype: precision of the convolutions; styles and colours stay in that of the codes. None: the codes', at
+                least fp32, and on a GPU fp16 at the config's `half_resolutions`.
         """
         maps = noise_maps(noise, self._constants, batch=ws.shape[0]) or [None] * self.config.layers
         x = self.blocks[0].const.expand(ws.shape[0], -1, -1, -1)
         if ws.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)  # depthwise filters are many times faster so
-        row = 0
+        full, row = full_precision(ws), 0
         picture: Tensor | None = None
         for index, block in enumerate(self.blocks):
             end = row + len(block.convs)
-            x = block(x.to(dtype or self._precision(index, ws.device)), ws[:, row:end], maps[row:end])
+            halved = self.config.halved(index) and ws.device.type == "cuda"
+            x = block(x.to(dtype or (torch.float16 if halved else full)), ws[:, row:end], maps[row:end])
             row = end
             if picture is not None:
                 picture = upsample(picture, self.config.taps)
             if hasattr(block, "torgb"):  # it reads the row that the next block's first layer reads again
-                share = block.torgb(x, ws[:, row]).float()
+                share = block.torgb(x, ws[:, row]).to(full)
                 picture = share if picture is None else picture + share
         assert picture is not None
         return picture.contiguous()
-
-    def _precision(self, index: int, device: torch.device) -> torch.dtype:
-        """What block `index` runs in on a device."""
-        return torch.float16 if self.config.halved(index) and device.type == "cuda" else torch.float32
 
     @property
     def _constants(self) -> list[Tensor]:

@@ -18,7 +18,7 @@ from wplus.core.shapes import W, Ws
 from wplus.models.filters import lowpass, radial_lowpass
 from wplus.models.mapping import MappingConfig, MappingNetwork
 from wplus.models.network import Noise, Rendered
-from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear
+from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear, full_precision
 
 Transform = Float[Tensor, "*batch 3 3"]
 """Where a point of the picture is looked up: a matrix on (x, y, 1), pictures being one unit wide around the origin."""
@@ -181,7 +181,7 @@ class SynthesisInput(nn.Module):
         freqs = self.freqs @ matrix[:, :2, :2]  # (batch, channels, 2)
         # frequencies that a zoom pushes beyond the band fade out
         fade = (1 - (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)).clamp(0, 1)
-        at = (torch.arange(self.size, device=w.device) + 0.5 - self.size / 2) / self.rate
+        at = (torch.arange(self.size, device=w.device, dtype=freqs.dtype) + 0.5 - self.size / 2) / self.rate
         grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1).reshape(1, -1, 2)  # (1, pixels, 2)
         x = grid @ freqs.transpose(1, 2) + phases[:, None]  # (batch, pixels, channels)
         x = torch.sin(x * (2 * math.pi)) * fade[:, None]
@@ -315,7 +315,7 @@ class Synthesis(nn.Module):
         Args:
             ws: shape (batch, layers, w_dim).
             noise: any mode, it takes none.
-            dtype: precision of the layers. None: fp32, and on a GPU fp16 where the config says so.
+            dtype: precision of the layers. None: the codes', at least fp32, and on a GPU fp16 where the config says so.
             transform: where the picture's points are looked up, (3, 3) or one an image; None for the network's own.
 
         Raises:
@@ -323,11 +323,12 @@ class Synthesis(nn.Module):
         """
         if isinstance(noise, tuple) and noise:
             raise ValueError(f"{len(noise)} noise maps given, StyleGAN3 takes none")
+        full = full_precision(ws)
         x = self.input(ws[:, 0], transform)
         for row, layer in enumerate(self.stack, start=1):
-            own = torch.float16 if layer.halved and ws.device.type == "cuda" else torch.float32
+            own = torch.float16 if layer.halved and ws.device.type == "cuda" else full
             x = layer(x.to(dtype or own), ws[:, row])
-        return x.float().contiguous() * self.output_scale
+        return x.to(full).contiguous() * self.output_scale
 
 
 class StyleGAN3(nn.Module):

@@ -56,13 +56,17 @@ def mini():
     """A StyleGAN2 of 16 px with random weights, frozen."""
     from wplus.models import Card, Generator
 
-    network, _ = _golden_network(GOLDEN / "sg2ada_mini_16.npz")
+    network, _ = _golden_network(GOLDEN / "sg2ada_mini_16.npz", torch.float32)
     return Generator(network, Card("mini"))
 
 
 @pytest.fixture(scope="session")
 def golden_network():
-    """A function: path of a golden file -> the network with its weights, and its arrays as tensors."""
+    """A function: path of a golden file -> the network with its weights, and its arrays as tensors.
+
+    In double precision unless told otherwise: then formulas are compared, not how processors round, and what differs
+    is what the upstream program rounded.
+    """
     return _golden_network
 
 
@@ -72,7 +76,7 @@ def relative():
     return lambda ours, theirs: float(((ours - theirs).abs().max() / theirs.std()).detach())
 
 
-def _golden_network(path: Path):
+def _golden_network(path: Path, dtype: torch.dtype = torch.float64):
     from wplus.models import StyleGAN1, StyleGAN1Config, StyleGAN2, StyleGAN2Config, StyleGAN3
 
     with np.load(path) as file:
@@ -88,7 +92,7 @@ def _golden_network(path: Path):
         weights = {name: array for name, array in weights.items() if "resample_filter" not in name}
         network = StyleGAN2(StyleGAN2Config.from_weights(weights))
     network.load_state_dict(weights, strict=True)
-    return network.requires_grad_(False), arrays
+    return network.requires_grad_(False).to(dtype), {name: array.to(dtype) for name, array in arrays.items()}
 
 
 def _stylegan3_config(arguments):

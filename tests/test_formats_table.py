@@ -165,13 +165,15 @@ def agrees(row, path, state, relative):
 
 def renders(path, tolerance, relative):
     with np.load(path.with_name(f"{path.name.partition('.')[0]}.npz")) as file:
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "meta"}
+        arrays = {key: torch.from_numpy(file[key]).double() for key in file.files if key != "meta"}
+    generator = load_generator(path)
+    generator.network.double()
     noise = tuple(array for name, array in arrays.items() if name.startswith("in/noise/")) or "const"
     if "out/stylemap" in arrays:
-        return relative(load_generator(path)(to_rows(arrays["out/stylemap"])), arrays["out/image"]) < tolerance
+        return relative(generator(to_rows(arrays["out/stylemap"])), arrays["out/image"]) < tolerance
     ws = arrays["in/w_plus" if "in/w_plus" in arrays else "in/ws_plus"]
     image = arrays["out/image_w_plus" if "in/w_plus" in arrays else "out/image_ws_plus"]
-    return relative(load_generator(path).network.synthesis(ws, noise=noise), image) < tolerance
+    return relative(generator.network.synthesis(ws, noise=noise), image) < tolerance
 
 
 def refuses(path, canary):
@@ -223,8 +225,9 @@ of every kind; a test sees that this page is what the run finds.
 
 - **opens**: its format is recognised by its contents, its sizes are deduced, it renders.
 - **parity**: `golden`: pictures of files from the upstream programs come out, to this difference over the standard
-  deviation. `bit for bit`: the weights are those that the file was made from, by the documented layout the other way
-  round; of TensorFlow and GenForce no real file was at hand, there style biases lose their last bit to an added one.
+  deviation, in double precision: what is left is what those programs rounded. `bit for bit`: the weights are those
+  that the file was made from, by the documented layout the other way round; of TensorFlow and GenForce no real file was
+  at hand, there style biases lose their last bit to an added one.
 - **refuses hostile**: with a call of code in its pickle it is refused in one line, and the code is not run.
 - **converts to**: what its generator can be written as; wplus, nvidia and rosinality give every bit back.
 

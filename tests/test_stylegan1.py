@@ -31,24 +31,29 @@ def codes(count=2):
     return torch.randn(count, 6, 5, generator=torch.Generator().manual_seed(1))
 
 
-def test_a_network_agrees_with_upstream(shared, golden_network, relative):
-    network, arrays = golden_network(shared / "golden" / "sg1_32.npz")
+def test_a_network_agrees_with_upstream(shared, golden_network):
+    """By the root mean square: instance norms make much of roundings, single pixels of the port are off by 4e-5."""
+
+    def relative(ours, theirs):
+        return float((ours - theirs).detach().square().mean().sqrt() / theirs.std())
+
+    network, arrays = golden_network(shared / "golden" / "sg1_32.npz", torch.float32)
     generator = Generator(network, Card("golden"))
     features = {}
     for index, block in enumerate(network.synthesis.blocks):
         name = f"feat/{4 << index}x{4 << index}"
         block.register_forward_hook(lambda _, __, out, name=name: features.update({name: out[:1]}))
     ws = generator.map(arrays["in/z"])
-    assert relative(ws[:, 0], arrays["out/w"]) < 1e-5
-    assert relative(generator(ws), arrays["out/image"]) < 1e-5
-    assert len(features) == 4 and all(relative(value, arrays[name]) < 1.5e-5 for name, value in features.items())
+    assert relative(ws[:, 0], arrays["out/w"]) < 3e-6
+    assert relative(generator(ws), arrays["out/image"]) < 3e-6
+    assert len(features) == 4 and all(relative(value, arrays[name]) < 3e-6 for name, value in features.items())
     given = tuple(array.expand(2, -1, -1, -1) for name, array in arrays.items() if name.startswith("in/noise"))
     assert torch.equal(network.synthesis(ws, noise=given), generator(ws))
     ws = arrays["in/ws_plus"].requires_grad_(True)
     image = generator(ws)
-    assert relative(image, arrays["out/image_ws_plus"]) < 1e-5
+    assert relative(image, arrays["out/image_ws_plus"]) < 3e-6
     image.square().mean().backward()
-    assert relative(ws.grad, arrays["out/grad_ws_plus_of_mean_square"]) < 1e-5
+    assert relative(ws.grad, arrays["out/grad_ws_plus_of_mean_square"]) < 3e-6
 
 
 def test_the_last_block_agrees_with_upstream(relative):

@@ -45,6 +45,7 @@ def check_parity(network, arrays, relative):
     assert relative(image, arrays["out/image_ws_plus"]) < 1e-5
     image.square().mean().backward()
     assert relative(ws.grad, arrays["out/grad_ws_plus_of_mean_square"]) < 1e-5
+    assert relative(network.float().synthesis(ws.detach().float()), image) < 1e-5
 
 
 def test_a_mini_network_agrees_with_upstream(golden_network, relative):
