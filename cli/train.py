@@ -14,7 +14,8 @@ from wplus.cli.options import device_option, output_option, progress, record_opt
 from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.faces import Faces, load_faces
-from wplus.training.recipe import Recipe, Run
+from wplus.training.generator import Run
+from wplus.training.recipe import Recipe
 from wplus.training.run import Report, Trainable, export, load_checkpoint, train
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 

@@ -11,11 +11,13 @@ from PIL import Image
 from wplus.core import TrainingError
 from wplus.models import Card, load_generator
 from wplus.models.squeezenet import SqueezeNetLevels
-from wplus.training import recipe as recipe_module
+from wplus.training import generator as generator_module
 from wplus.training.faces import Faces, load_faces
+from wplus.training.generator import Run
 from wplus.training.moments import MeanCritic
-from wplus.training.recipe import Recipe, Run
+from wplus.training.recipe import Recipe
 from wplus.training.run import export, load_checkpoint, save_checkpoint, train
+from wplus.training.sampler import code_statistics
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 from wplus.training.updates import Muon, split_weights
 
@@ -41,8 +43,8 @@ BOTH = pytest.mark.parametrize(
 @pytest.fixture(autouse=True)
 def few_samples(monkeypatch):
     """Moments of samples that are quick to make; the command's test takes as many as a real run."""
-    monkeypatch.setattr(recipe_module, "REMEMBERED", 64)
-    monkeypatch.setattr(recipe_module, "POLISHED", 64)
+    monkeypatch.setattr(generator_module, "REMEMBERED", 64)
+    monkeypatch.setattr(generator_module, "POLISHED", 64)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_the_switch_makes_the_mapping_network_the_codes_gaussian(trunk):
     before = run.generator.synthesis
     w = torch.randn(4, 8)
     picture = before(w[:, None].expand(-1, 6, -1), noise="none").detach()
-    mean, root = run._code_statistics(run.encoder)
+    mean, root = code_statistics(run.encoder, run.faces, device="cpu")
     run._switch()
     # the same codes, shifted by the offset, give the same pictures
     shifted = run.generator.synthesis((w + run.offset)[:, None].expand(-1, 6, -1), noise="none")
@@ -105,10 +107,13 @@ def test_the_switch_makes_the_mapping_network_the_codes_gaussian(trunk):
 def test_samples_of_a_finished_run_vary_more_by_its_spread(trunk):
     run = Run(replace(RECIPE, spread=1.5), faces(), trunk=trunk)
     before = copy.deepcopy(run.average)
+    run.offset += 1  # as the switch leaves it
     torch.manual_seed(1)
     mean = run.average.mapping(torch.randn(10_000, 8)).mean(dim=0)
+    rebuilt = run.look(faces(20)).figures["held_out"]
     torch.manual_seed(1)
     run._widen()
+    assert run.look(faces(20)).figures["held_out"] == pytest.approx(rebuilt, rel=1e-4)
     w = torch.randn(4, 1, 8).expand(-1, 6, -1)
     farther = before.synthesis(mean + 1.5 * (w - mean), noise="none")
     assert torch.allclose(run.average.synthesis(w, noise="none"), farther, atol=1e-4 * float(farther.std()))

@@ -16,8 +16,8 @@ from wplus.core.files import replacing
 from wplus.core.images import write_picture
 from wplus.models import Card, Generator
 from wplus.training.faces import Faces
+from wplus.training.generator import Run
 from wplus.training.look import Look
-from wplus.training.recipe import Run
 from wplus.training.stylemap import StyleMapRun
 
 DAMAGE = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, UnpicklingError)
