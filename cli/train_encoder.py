@@ -20,7 +20,11 @@ from wplus.training.faces import load_faces
 @click.argument("folder", type=click.Path(path_type=Path))
 @output_option(folder=True)
 @record_options(EncoderRecipe)
-@click.option("--start", type=click.Path(path_type=Path), help="An encoder to go on from, of this generator or a like.")
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    help="An encoder to go on from: of this generator, or of one that it was trained on from.",
+)
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the encoder's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
 @device_option

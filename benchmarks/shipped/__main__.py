@@ -60,8 +60,8 @@ def main(shared: Path, output: Path, generator: str, stylemap: str, only: tuple[
     if "neighbours" in parts:
         tell("nearest training faces", samples.nearest_training_faces(network, training, output))
     if "inversion" in parts:
-        inverted = inversion.invert_all(network, photos)
-        tell("inversion", inversion.reconstruction(network, inverted, FACES_64) + inversion.edits(network, inverted))
+        embedded = inversion.invert_all(network, photos)
+        tell("inversion", inversion.reconstruction(network, embedded, FACES_64) + inversion.edits(network, embedded))
     if "encoder" in parts:
         tell("encoder", inversion.encoder(network, photos))
     if {"ranks", "guides"} & set(parts):

@@ -27,7 +27,7 @@ CHEEKS = (slice(None), slice(140, 170), slice(70, 186))
 """Colours, rows and columns of a 256 px crop in the FFHQ frame where most faces show skin."""
 
 
-class Inverted(NamedTuple):
+class Embedded(NamedTuple):
     """A photograph and what was found for it."""
 
     path: Path
@@ -51,7 +51,7 @@ def celebahq(photos: Path, generator: Generator) -> list[tuple[Path, Crop]]:
     return [(path, as_crop(path, size=generator.resolution)) for path in paths]
 
 
-def inverted(generator: Generator, crops: Sequence[Crop], *, objective: Objective | None = None) -> list[Latent]:
+def codes_of(generator: Generator, crops: Sequence[Crop], *, objective: Objective | None = None) -> list[Latent]:
     """Codes of crops, by the preset "best"."""
     latents = list[Latent]()
     with tqdm(total=len(crops), desc="invert", disable=None) as progress:
@@ -62,20 +62,20 @@ def inverted(generator: Generator, crops: Sequence[Crop], *, objective: Objectiv
     return latents
 
 
-def invert_all(generator: Generator, photos: Path) -> list[Inverted]:
+def invert_all(generator: Generator, photos: Path) -> list[Embedded]:
     """Every crop."""
     pairs = celebahq(photos, generator)
-    latents = inverted(generator, [crop for _, crop in pairs])
+    latents = codes_of(generator, [crop for _, crop in pairs])
     return [embedded(generator, path, crop, latent) for (path, crop), latent in zip(pairs, latents, strict=True)]
 
 
-def embedded(generator: Generator, path: Path, crop: Crop, latent: Latent) -> Inverted:
+def embedded(generator: Generator, path: Path, crop: Crop, latent: Latent) -> Embedded:
     """A photograph with its code, and how far the person moved."""
     picture = generator(latent)[0].clamp(-1, 1)
-    return Inverted(path, crop, latent, identity_distance(as_crop(path, size=256).picture, picture))
+    return Embedded(path, crop, latent, identity_distance(as_crop(path, size=256).picture, picture))
 
 
-def reconstruction(generator: Generator, found: list[Inverted], bars: Bars) -> list[Figure]:
+def reconstruction(generator: Generator, found: list[Embedded], bars: Bars) -> list[Figure]:
     """Identity and squared error; identity also by group, as far as the photographs tell one."""
     errors = [float(mse(item.crop.picture[None], generator(item.latent).clamp(-1, 1))) for item in found]
     floors = [identity_distance(as_crop(item.path, size=256).picture, item.crop.picture) for item in found]
@@ -100,7 +100,7 @@ def reconstruction(generator: Generator, found: list[Inverted], bars: Bars) -> l
     return figures
 
 
-def edits(generator: Generator, found: list[Inverted]) -> list[Figure]:
+def edits(generator: Generator, found: list[Embedded]) -> list[Figure]:
     """Whether the middle between two photographs is one face."""
     draw = random.Random(0)
     single = 0

@@ -17,7 +17,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from benchmarks.shipped.figures import Figure, mean
-from benchmarks.shipped.inversion import celebahq, inverted
+from benchmarks.shipped.inversion import celebahq, codes_of
 from wplus.alignment import align, as_crop
 from wplus.core.images import find_pictures, to_bytes
 from wplus.core.shapes import Images
@@ -115,7 +115,7 @@ def guides(generator: Generator, photos: Path, networks: Path, teacher: ScaledTe
     scores: list[tuple[float, float]] = []
     for network in (load_perceptual("vgg-slim"), teacher):
         objective = objective_for(generator, network)  # type: ignore[arg-type]
-        latents = inverted(generator, crops, objective=objective)
+        latents = codes_of(generator, crops, objective=objective)
         pictures = [generator(latent).clamp(-1, 1) for latent in latents]
         with torch.inference_mode():
             seen = [float(judge(picture, crop.picture[None])) for picture, crop in zip(pictures, crops, strict=True)]
