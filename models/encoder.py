@@ -38,6 +38,7 @@ class EncoderConfig:
         hidden: width of the dense layer before the common vector.
         detail: the same before the offsets.
         looks: how often it compares and corrects.
+        pairs: residual pairs of convolutions at every size above 4 px, beside the single ones.
 
     Raises:
         ValueError: a size that it cannot have.
@@ -49,12 +50,14 @@ class EncoderConfig:
     hidden: int = 256
     detail: int = 512
     looks: int = 3
+    pairs: int = 0
 
     def __post_init__(self) -> None:
         if self.size not in [4 << count for count in range(1, len(WIDTHS) + 1)]:
             raise ValueError(f"an encoder sees 8, 16, ... {4 << len(WIDTHS)} px, not {self.size}")
-        if min(self.layers, self.w_dim, self.hidden, self.detail, self.looks) < 1 or max(self.layers, self.looks) > 64:
-            raise ValueError(f"sizes must be positive, and layers and looks at most 64: {self}")
+        sizes = self.layers, self.w_dim, self.hidden, self.detail, self.looks
+        if min(sizes) < 1 or self.pairs < 0 or max(self.layers, self.looks, self.pairs) > 64:
+            raise ValueError(f"sizes must be positive, and layers, looks and pairs at most 64: {self}")
 
 
 class EncoderNetwork(nn.Module):
@@ -71,7 +74,7 @@ class EncoderNetwork(nn.Module):
     def __init__(self, config: EncoderConfig, *, generator: str) -> None:
         super().__init__()
         self.config, self.generator = config, generator
-        self.trunk = strided(config.size, inputs=6)
+        self.trunk = strided(config.size, inputs=6, pairs=config.pairs)
         self.hidden = nn.Linear(WIDTHS[-1] * 16, config.hidden)
         self.base = nn.Linear(config.hidden, config.w_dim)
         self.detail = nn.Linear(WIDTHS[-1] * 16, config.detail)
@@ -145,12 +148,14 @@ def read_encoder(path: str | Path) -> EncoderNetwork:
     return network.requires_grad_(False).eval()
 
 
-def strided(size: int, *, inputs: int = 3) -> nn.Sequential:
-    """Convolutions that halve pictures of `size` px down to 4 px, each followed by a residual one."""
+def strided(size: int, *, inputs: int = 3, pairs: int = 0) -> nn.Sequential:
+    """Convolutions that halve pictures down to 4 px, each followed by a residual one and, above 4 px, by `pairs`."""
     count = (size // 4).bit_length() - 1
     layers: list[nn.Module] = []
     for outputs in WIDTHS[-count:]:
         layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(0.2), Residual(outputs)]
+        if outputs != WIDTHS[-1]:
+            layers += [ResidualPair(outputs) for _ in range(pairs)]
         inputs = outputs
     return nn.Sequential(*layers)
 
@@ -164,3 +169,17 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.leaky_relu(x + self.conv(x), 0.2)
+
+
+class ResidualPair(nn.Module):
+    """x + two convolutions, which start as nothing (He et al. 2016, "Identity mappings in deep residual networks")."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(functional.leaky_relu(self.first(x), 0.2))

@@ -32,7 +32,7 @@ PIXEL = Objective((Pixel(),))
 @pytest.fixture
 def network(mini):
     torch.manual_seed(0)
-    config = EncoderConfig(size=16, layers=mini.layers, w_dim=mini.w_dim, hidden=8, detail=8)
+    config = EncoderConfig(size=16, layers=mini.layers, w_dim=mini.w_dim, hidden=8, detail=8, pairs=1)
     network = EncoderNetwork(config, generator=mini.fingerprint).requires_grad_(False)
     for layer in (network.base, network.offsets):  # a new one says the mean code of every picture
         torch.nn.init.normal_(layer.weight, std=0.1)

@@ -194,7 +194,7 @@ def distil(
 
 def _share(found: Tensor, true: Tensor) -> Tensor:
     """How much of `true` is missed by `found`, averaged over pictures: near pictures count as much as far ones."""
-    missed, whole = ((x).square().mean(dim=(1, 2, 3)) for x in (found - true, true))
+    missed, whole = (x.square().mean(dim=(1, 2, 3)) for x in (found - true, true))
     return (missed / (whole + 1e-3)).mean()
 
 
