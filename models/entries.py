@@ -223,8 +223,8 @@ SHIPPED = (
         sha256="baede80fd83c20164f4600514459de3db4f3e69b44341bc03c5cd04dbd414c09",
     ),
     Entry(
-        "faces-64-encoder", "faces-64-encoder.safetensors", OURS_ENCODER, FACES, kind="encoder", size=12_412_456,
-        sha256="aaae03a64dac163863fdac58e2504379e3b5a6be3dff95775405168beb4f3cf8",
+        "faces-64-encoder", "faces-64-encoder.safetensors", OURS_ENCODER, FACES, kind="encoder", size=14_156_696,
+        sha256="55708453168814e6dd601464ab9ae029b394bc15b1b4912da3cd81697bfedaba",
     ),
     Entry(
         "stylemap-faces", "stylemap-faces.safetensors", OURS_STYLEMAP, FACES, 64, perceptual="vgg-slim", size=9_795_118,

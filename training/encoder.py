@@ -155,7 +155,8 @@ class EncoderRun(nn.Module):
 @torch.no_grad()
 def _fresh(generator: Generator) -> EncoderNetwork:
     """An encoder that starts near the mean code."""
-    config = EncoderConfig(min(generator.resolution, LARGEST), generator.layers, generator.w_dim)
+    size = min(generator.resolution, LARGEST)
+    config = EncoderConfig(size, generator.layers, generator.w_dim, looks=5, pairs=1)
     network = EncoderNetwork(config, generator=generator.fingerprint)
     network.mean.copy_(generator.mapped(10_000).mean(dim=0))
     network.scale.fill_(_spread(generator))
