@@ -81,15 +81,3 @@ class FrozenIdentity:
     def _describe(self, images: Images) -> Descriptors:
         with torch.autocast(images.device.type, dtype=torch.bfloat16):
             return self._network(chips(images, self.place.expand(len(images), -1, -1))).float()
-
-
-def hinge(reals: list[Tensor], fakes: list[Tensor]) -> Tensor:
-    """The discriminator's loss, averaged over heads (Lim & Ye 2017)."""
-    return torch.stack(
-        [(1 - r).relu().mean() + (1 + f).relu().mean() for r, f in zip(reals, fakes, strict=True)]
-    ).mean()
-
-
-def fooled(fakes: list[Tensor]) -> Tensor:
-    """The generator's loss, averaged over heads."""
-    return -torch.stack([logits.mean() for logits in fakes]).mean()

@@ -9,9 +9,9 @@ from wplus.core.animation import sheet
 from wplus.core.shapes import Features, Images, W
 from wplus.models.squeezenet import CHANNELS, SqueezeNetLevels
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
-from wplus.training.augment import augmented
+from wplus.training.adversary import contest
 from wplus.training.faces import Faces
-from wplus.training.features import FrozenFeatures, fooled, hinge
+from wplus.training.features import FrozenFeatures
 from wplus.training.look import Look
 from wplus.training.moments import FrechetCritic, MeanCritic, summary
 from wplus.training.networks import Discriminator, Encoder
@@ -183,15 +183,8 @@ class Run(nn.Module):
         sampled = self.generator.mapping(torch.randn(half, recipe.w_dim, device=self.device))
         fake = self._render(torch.cat([encoded, sampled]))
         leaf = fake.detach().requires_grad_(True)  # the picture, at which both gradients meet
-
-        seen, other = augmented(leaf), augmented(real)
-        levels = self.features(seen)
-        with torch.no_grad():
-            theirs = self.features(other)
-        reals = self.features.judge(self.discriminator, other, theirs)
-        fakes = self.features.judge(self.discriminator, seen.detach(), [x.detach() for x in levels])
-        told = hinge(reals, fakes)
-        descend(told, self.optimisers, {"discriminator": recipe.discriminator_rate})
+        heads = self.optimisers["discriminator"]
+        told, against = contest(self.features, self.discriminator, leaf, real, heads, recipe.discriminator_rate)
 
         with torch.no_grad():
             theirs = self.features(real[:half])
@@ -199,7 +192,6 @@ class Run(nn.Module):
         feature = self.features.distance(self.features(leaf[:half]), theirs)
         critic, textured = (self.textures, TEXTURED) if self.phase is Phase.SETTLE else (self.critic, 0)
         moments = critic(summary(leaf[half:], self.features(leaf[half:]), textured=textured))
-        against = fooled(self.features.judge(self.discriminator, seen, levels))
         losses = (recipe.pixel * pixel + recipe.feature * feature, against, moments)
         slopes = [torch.autograd.grad(loss, leaf)[0] for loss in losses]
         rate, adversary, share = self._pace()

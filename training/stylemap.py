@@ -22,9 +22,9 @@ from wplus.models import load_identity
 from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.models.stylemap import StyleMapGAN, StyleMapGANConfig, to_map
-from wplus.training.augment import augmented
+from wplus.training.adversary import contest
 from wplus.training.faces import Faces
-from wplus.training.features import FrozenFeatures, FrozenIdentity, fooled, hinge
+from wplus.training.features import FrozenFeatures, FrozenIdentity
 from wplus.training.look import Look
 from wplus.training.networks import Discriminator
 from wplus.training.updates import Balance, Muon, between, descend, follow, risen, split_weights
@@ -171,18 +171,10 @@ class StyleMapRun(nn.Module):
         found = self._encode(fake[count:].detach())
         latent = (found - drawn.detach()).square().mean()
         leaf = fake.detach().requires_grad_(True)  # the picture, at which the gradients meet
-
-        seen, other = augmented(leaf), augmented(real)
-        levels = self.features(seen)
-        with torch.no_grad():
-            theirs = self.features(other)
-        reals = self.features.judge(self.discriminator, other, theirs)
-        fakes = self.features.judge(self.discriminator, seen.detach(), [x.detach() for x in levels])
-        told = hinge(reals, fakes)
-        descend(told, self.optimisers, {"discriminator": recipe.discriminator_rate})
+        heads = self.optimisers["discriminator"]
+        told, against = contest(self.features, self.discriminator, leaf, real, heads, recipe.discriminator_rate)
 
         rebuilt = self._reconstruction(leaf[:count], real[:count])
-        against = fooled(self.features.judge(self.discriminator, seen, levels))
         losses = (torch.stack([*rebuilt.values()]).sum(), against)
         gradient = self.balance([torch.autograd.grad(loss, leaf)[0] for loss in losses], (1.0, recipe.adversary))
         done = (self.seen - recipe.warm_images) / (recipe.images - recipe.warm_images)
