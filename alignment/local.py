@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+import scipy
 import torch
-from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch.nn import functional
 
 from wplus.alignment.ffhq import Alignment, Crop, crop
@@ -68,7 +68,7 @@ def grown(mask: Mask, *, width: float = 0.05) -> Mask:
     marked = (mask > 0) & (mask >= mask.max() / 2)
     if not marked.any():
         return mask
-    far = torch.from_numpy(distance_transform_edt(~marked.numpy())).to(mask) / (width * max(mask.shape))
+    far = torch.from_numpy(scipy.ndimage.distance_transform_edt(~marked.numpy())).to(mask) / (width * max(mask.shape))
     fall = (1 - far).clamp(min=0)
     return torch.maximum(mask, fall * fall * (3 - 2 * fall))
 
@@ -87,8 +87,8 @@ def toned(edited: Picture, around: Picture, mask: PooledMask) -> Picture:
     height, width = edited.shape[1:]
     weights = 1 - functional.adaptive_avg_pool2d(mask[None], (height, width))[0]
     reach = REACH * width
-    difference = gaussian_filter(((around - edited) * weights).numpy(), (0, reach, reach))
-    known = gaussian_filter(weights.numpy(), reach)
+    difference = scipy.ndimage.gaussian_filter(((around - edited) * weights).numpy(), (0, reach, reach))
+    known = scipy.ndimage.gaussian_filter(weights.numpy(), reach)
     # far from all that is known, in a region of everything, nothing is carried
     return (edited + torch.from_numpy(difference / (known + 1e-3))).clamp(-1, 1)
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from kornia.geometry.transform import warp_affine
 
 from wplus.core.images import resized
 from wplus.core.shapes import Picture, Resized
@@ -65,6 +64,8 @@ def warp(picture: Picture, matrix: Array, *, height: int, width: int, outside: s
     Args:
         outside: kornia's padding mode; "border" repeats the edge, "zeros" is mid-grey.
     """
+    from kornia.geometry.transform import warp_affine  # here, not above: it loads all of kornia
+
     to_result = torch.from_numpy(matrix).to(picture)
     return warp_affine(picture[None], to_result[None], (height, width), padding_mode=outside, align_corners=True)[0]
 

@@ -40,10 +40,10 @@ from wplus.models import (
     load_perceptual,
     mean_square,
 )
-from wplus.models.fast.convolution import Convolution
+from wplus.models.fast.convolution import Convolution, Precision
 from wplus.models.vgg import INPUT_SIZE, VGGConfig
 
-VARIANTS = ("usual", "usual, frozen", "reference", "fast", "bf16")
+VARIANTS = ("usual", "usual, frozen", "reference", "fast", "mixed", "bf16")
 """The usual step as repositories leave it; with `requires_grad_(False)`; this project's three ways."""
 
 Case = tuple[str, int, int]
@@ -128,7 +128,7 @@ def _taken(ws: Tensor) -> Tensor:
 
 def peak_of(dtype: torch.dtype) -> Callable[[], Tensor]:
     """A convolution of `PEAK_OPERATIONS` that shows what the machine can do."""
-    conv = Convolution(torch.randn(256, 256, 3, 3), dtype=dtype, winograd=False)
+    conv = Convolution(torch.randn(256, 256, 3, 3), precision=Precision(dtype, dtype), winograd=False)
     x = torch.randn(1, 64, 64, 256).to(dtype)
     return lambda: conv.forward(x)
 

@@ -1,4 +1,4 @@
-"""Writing that never leaves half a file, and never loses the file that was there before."""
+"""Writing that never leaves half a file, and never loses the file that was there before; where files are kept."""
 
 import os
 import tempfile
@@ -60,6 +60,13 @@ def write_text(path: str | Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")  # file names need not be UTF-8
+
+
+def cache_folder() -> Path:
+    """Where what was fetched or measured is kept: WPLUS_CACHE, or the folder wplus in XDG_CACHE_HOME or in ~/.cache."""
+    if given := os.environ.get("WPLUS_CACHE"):
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "wplus"
 
 
 def _umask() -> int:

@@ -69,7 +69,7 @@ def invert(
             names.
         space, start, settings: what moves, from where, and how.
         compute: the path through the generator, and through the network of the default objective (`compute_for`);
-            "bf16" takes the second half of the steps in fp32.
+            "bf16" takes the second half of the steps with pictures and losses in fp32.
         resume: `progress` of an earlier inversion with the same arguments.
         watch: is shown every record as it comes.
 

@@ -196,8 +196,8 @@ def check_weight(weight: float) -> None:
 
 
 def in_fp32(objective: Objective) -> Objective:
-    """The same objective with perceptual networks that compute in fp32."""
-    path = Compute("fast", "fp32")
+    """The same objective with perceptual networks whose features are in fp32."""
+    path = Compute("mixed", "features in fp32")
     terms = [replace(x, network=fast(x.network, path)) if isinstance(x, Perceptual) else x for x in objective.terms]
     return replace(objective, terms=terms)
 

@@ -19,7 +19,7 @@ from wplus.inversion.starts import Start
 from wplus.models import Generator
 
 PRECISE = 0.5
-"""Share of the steps of a descent in bf16, its last, that are taken in fp32: rounding hides what they have to gain."""
+"""Share of the steps of a descent in bf16, its last, with losses in fp32: rounding hides what they have to gain."""
 
 DIVERGED = 10.0
 """A loss this many times that of the start, and of a grey picture, counts as diverged."""

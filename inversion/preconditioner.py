@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wplus.core.errors import OutputError, WeightsError
+from wplus.core.files import cache_folder
 from wplus.core.shapes import Features, Images, Ws
 from wplus.core.tensorfile import fingerprint, read_tensors, write_tensors
 from wplus.inversion.objectives import Objective, Perceptual
 from wplus.inversion.spaces import Space, W, WPlus
 from wplus.models import VGG, Generator
-from wplus.models.download import cache_folder
 from wplus.models.entries import WEIGHTS
 
 Factor = Float[Tensor, "rank layers w_dim"]

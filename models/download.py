@@ -102,13 +102,6 @@ def is_offline() -> bool:
     return os.environ.get("WPLUS_OFFLINE", "").lower() not in {"", "0", "false", "no"}
 
 
-def cache_folder() -> Path:
-    """Where fetched files lie: WPLUS_CACHE, or the folder wplus in XDG_CACHE_HOME or in ~/.cache."""
-    if given := os.environ.get("WPLUS_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "wplus"
-
-
 def _receive(remote: Remote, part: Path, watch: Watch, timeout: float) -> None:
     """Fill `part` up to the whole file."""
     tag = part.with_name(part.name + ".tag")  # tells the server which version of the file the part belongs to

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from wplus.models.download import cache_folder
+from wplus.core.files import cache_folder
 
 WEIGHTS = Path(__file__).parent / "weights"
 

@@ -15,9 +15,10 @@ from types import SimpleNamespace
 import pytest
 
 from wplus.core import DownloadError, GeneratorError, OutputError, WeightsError
+from wplus.core.files import cache_folder
 from wplus.models import catalogue, load_generator, load_perceptual
 from wplus.models.catalogue import fetch, find
-from wplus.models.download import Remote, cache_folder, download, is_offline, record_of, sha256_of
+from wplus.models.download import Remote, download, is_offline, record_of, sha256_of
 from wplus.models.entries import ENTRIES, NGC, SHIPPED, Entry
 
 SCRIPT = Path(sys.executable).parent / "wplus"

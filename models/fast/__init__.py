@@ -3,11 +3,11 @@
 import copy
 from typing import TypeVar, cast
 
-import torch
 from torch import nn
 
 from wplus.models.blank import blank
 from wplus.models.fast.choose import Compute, Machine, Wanted, compute_for
+from wplus.models.fast.convolution import BF16, FP32, MIXED
 from wplus.models.fast.memory import keep_freed_memory
 from wplus.models.fast.passes import mean_square
 from wplus.models.fast.synthesis import FastSynthesis
@@ -17,6 +17,9 @@ from wplus.models.stylegan2 import StyleGAN2
 from wplus.models.vgg import VGG
 
 __all__ = ["Compute", "Machine", "Wanted", "compute_for", "fast", "mean_square"]
+
+PRECISIONS = {"fast": FP32, "mixed": MIXED, "bf16": BF16}
+"""By path, of those by hand."""
 
 Frozen = TypeVar("Frozen", Generator, VGG)
 
@@ -37,15 +40,14 @@ def fast(network: Frozen, compute: Compute | None = None) -> Frozen:
     if compute.path == "reference":
         return network
     keep_freed_memory()
-    dtype = torch.bfloat16 if compute.path == "bf16" else torch.float32
     if isinstance(network, VGG):
-        return FastVGG(network, dtype=dtype)
+        return FastVGG(network, precision=PRECISIONS[compute.path])
     if not isinstance(network.network, StyleGAN2):
         return network
     with blank():
         own = StyleGAN2(network.network.config)
     own.mapping = network.network.mapping
-    own.synthesis = FastSynthesis(network.network.synthesis, dtype=dtype)
+    own.synthesis = FastSynthesis(network.network.synthesis, precision=PRECISIONS[compute.path])
     faster = copy.copy(network)
     faster.network = own.train(cast(nn.Module, network.network).training)
     return faster

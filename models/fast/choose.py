@@ -13,11 +13,12 @@ from wplus.models.generator import Generator
 from wplus.models.stylegan2 import StyleGAN2, Synthesis
 from wplus.models.vgg import VGG
 
-Path = Literal["reference", "fast", "bf16"]
-"""Plain autograd; by hand in fp32; by hand in bf16 (on a GPU: plain autograd with convolutions in bf16)."""
+Path = Literal["reference", "fast", "mixed", "bf16"]
+"""Plain autograd; by hand in fp32; by hand in fp32 forward and bf16 back; by hand in bf16 (on a GPU: plain autograd
+with convolutions in bf16)."""
 
-Wanted = Literal["auto", "reference", "fast", "bf16"]
-"""A path, or the one that was measured to be fastest with the same results."""
+Wanted = Literal["auto", "reference", "fast", "mixed", "bf16"]
+"""A path, or the one with which a descent ends soonest where one in fp32 does."""
 
 INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "bf16", "sve")
 """Those that convolutions gain by."""
@@ -88,14 +89,14 @@ def compute_for(
     Args:
         network: what is to be computed; None: any that can be computed by hand.
         device: by default the network's own, or the CPU.
-        wanted: "auto" never costs accuracy: it takes fp32.
+        wanted: "auto" never costs a descent its end: losses are in fp32.
         machine: by default this one.
 
     Raises:
         ValueError: no such path.
     """
     if wanted not in get_args(Wanted):
-        raise ValueError(f"there is no path {wanted!r}, expected auto, reference, fast or bf16")
+        raise ValueError(f"there is no path {wanted!r}, expected {', '.join(get_args(Wanted))}")
     machine = machine or Machine.here()
     kind = torch.device(device or _device(network)).type
     if wanted == "reference":
@@ -105,11 +106,13 @@ def compute_for(
         return Compute("bf16", "asked for; plain autograd with convolutions in bf16")
     if obstacle:
         return Compute("reference", obstacle)
-    if wanted == "bf16":
-        return Compute("bf16", "asked for" if machine.bf16 else "asked for, though the processor has no bf16: slow")
-    return Compute(
-        "fast", "asked for" if wanted == "fast" else "oneDNN with weights packed once; fp32, as the reference"
-    )
+    if wanted == "fast":
+        return Compute("fast", "asked for")
+    if wanted != "auto":
+        return Compute(wanted, "asked for" if machine.bf16 else "asked for, though the processor has no bf16: slow")
+    if machine.bf16:
+        return Compute("mixed", "oneDNN with weights packed once; losses in fp32, gradients in bf16")
+    return Compute("fast", "oneDNN with weights packed once; fp32, as the reference")
 
 
 def _device(network: Generator | VGG | None) -> torch.device:

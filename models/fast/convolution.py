@@ -4,6 +4,7 @@ Maps are (batch, height, width, channels) and contiguous: what torch calls chann
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,22 +20,38 @@ NONE, ONES, TWOS = [0, 0], [1, 1], [2, 2]
 """Paddings, dilations and strides as oneDNN takes them."""
 
 
+class Precision(NamedTuple):
+    """In what products are formed, on the way forward and on the way back.
+
+    What rounding adds to a gradient falls with the gradient; what it adds to a loss stays, and hides what the last
+    steps gain. So a descent with bf16 on the way back alone ends where one in fp32 does.
+    """
+
+    forward: torch.dtype
+    backward: torch.dtype
+
+
+FP32 = Precision(torch.float32, torch.float32)
+MIXED = Precision(torch.float32, torch.bfloat16)
+BF16 = Precision(torch.bfloat16, torch.bfloat16)
+
+
 class Convolution:
     """A 3x3 or 1x1 convolution that keeps the size, and its gradient to the data.
 
     Args:
         weight: (outputs, inputs, k, k).
         bias: (outputs,), or None.
-        dtype: of maps and weights.
+        precision: of products forward and backward.
         winograd: whether fp32 maps may go through fewer products.
     """
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None = None, *, dtype: torch.dtype, winograd: bool = True
+        self, weight: Tensor, bias: Tensor | None = None, *, precision: Precision, winograd: bool = True
     ) -> None:
-        self.bias = None if bias is None else bias.to(dtype)
-        self._dtype, self._weight = dtype, weight
-        self._winograd = winograd and dtype == torch.float32 and weight.shape[-1] == 3
+        self.bias = None if bias is None else bias.to(precision.forward)
+        self._precision, self._weight = precision, weight
+        self._winograd = winograd and weight.shape[-1] == 3
         self._packed: dict[tuple[str, torch.Size], Tensor] = {}
         self._by_tiles: dict[str, Winograd] = {}
 
@@ -48,11 +65,13 @@ class Convolution:
             into, out: what channels are multiplied by before and behind, (n, inputs) and (n, outputs), or None.
             relu: whether negative sums become 0.
         """
-        return self._run(x, "forward", lambda: self._weight, into, out, bias=self.bias, relu=relu)
+        dtype = self._precision.forward
+        return self._run(x, "forward", lambda: self._weight, into, out, dtype=dtype, bias=self.bias, relu=relu)
 
     def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         """The gradient to the data: the convolution with the weights turned by half a turn."""
-        return self._run(gradient, "backward", lambda: self._weight.flip(2, 3).transpose(0, 1), into, out)
+        dtype = self._precision.backward
+        return self._run(gradient, "backward", lambda: self._weight.flip(2, 3).transpose(0, 1), into, out, dtype=dtype)
 
     def _run(
         self,
@@ -62,31 +81,34 @@ class Convolution:
         into: Tensor | None,
         out: Tensor | None,
         *,
+        dtype: torch.dtype,
         bias: Tensor | None = None,
         relu: bool = False,
     ) -> Tensor:
-        if self._winograd and pays(self._weight.numel() // 9, x.shape):
+        if self._winograd and dtype == torch.float32 and pays(self._weight.numel() // 9, x.shape):
             if way not in self._by_tiles:
                 self._by_tiles[way] = Winograd(weight(), tiles=x.shape[:3].numel() // 16)
             y = self._by_tiles[way](x, into)
             y = y if bias is None else y.add_(bias)
             return scale_(y.relu_() if relu else y, out)
         pads = [self._weight.shape[-1] // 2] * 2
-        if into is not None and out is not None and folds(x, self._weight):
-            kernel, into, out = folded(weight(), into, out, dtype=self._dtype), None, None
+        if into is not None and out is not None and folds(x, self._weight, dtype):
+            kernel, into, out = folded(weight(), into, out, dtype=dtype), None, None
         else:
-            kernel = self._pack(way, weight, x.shape, pads)
-        x = scaled(x, into).permute(0, 3, 1, 2)
-        y = CONVOLVE(x, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], "")
-        return scale_(y.permute(0, 2, 3, 1), out)
+            kernel = self._pack(way, weight, x.shape, pads, dtype)
+        maps = scaled(x, into).to(dtype).permute(0, 3, 1, 2)
+        y = CONVOLVE(maps, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], "")
+        return scale_(y.permute(0, 2, 3, 1).to(x.dtype), out)
 
-    def _pack(self, way: str, weight: Callable[[], Tensor], shape: torch.Size, pads: list[int]) -> Tensor:
+    def _pack(
+        self, way: str, weight: Callable[[], Tensor], shape: torch.Size, pads: list[int], dtype: torch.dtype
+    ) -> Tensor:
         """Weights for maps of this height and width."""
         count, height, width, inputs = shape
         key = way, shape[1:]
         if key not in self._packed:
             size = [count, inputs, height, width]
-            plain = weight().to(self._dtype).contiguous()
+            plain = weight().to(dtype).contiguous()
             self._packed[key] = ONEDNN._reorder_convolution_weight(plain, pads, ONES, ONES, 1, size)
         return self._packed[key]
 
@@ -97,57 +119,64 @@ class UpConvolution:
     Args:
         weight: (outputs, inputs, 3, 3), as of the convolution that it transposes in space alone.
         taps: the filter, of even length.
-        dtype: of maps and weights.
+        precision: of products forward and backward.
     """
 
-    def __init__(self, weight: Tensor, taps: Sequence[float], *, dtype: torch.dtype) -> None:
+    def __init__(self, weight: Tensor, taps: Sequence[float], *, precision: Precision) -> None:
         line = torch.tensor(taps, device=weight.device) / sum(taps)
         self._filter = (torch.outer(line, line) * 4).expand(weight.shape[0], 1, -1, -1)
-        self._dtype, self._weight = dtype, weight.transpose(0, 1)  # (inputs, outputs, 3, 3)
+        self._precision, self._weight = precision, weight.transpose(0, 1)  # (inputs, outputs, 3, 3)
         self._packed: dict[tuple[str, torch.Size], Tensor] = {}
 
     def forward(self, x: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         """(n, h, w, inputs) to (n, 2 h, 2 w, outputs); channels are multiplied as in a `Convolution`."""
-        if into is not None and folds(x, self._weight):
-            kernel, into = folded(self._weight, out=into, dtype=self._dtype), None
+        dtype = self._precision.forward
+        if into is not None and folds(x, self._weight, dtype):
+            kernel, into = folded(self._weight, out=into, dtype=dtype), None
         else:
-            kernel = self._pack("forward", x.shape, ONEDNN._reorder_convolution_transpose_weight, NONE, NONE, TWOS)
+            pack = ONEDNN._reorder_convolution_transpose_weight
+            kernel = self._pack("forward", x.shape, dtype, pack, NONE, NONE, TWOS)
         x = scaled(x, into).permute(0, 3, 1, 2)
         y = TRANSPOSED(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
         return self._low_pass(y, self._filter.flip(2, 3), self._filter.shape[-1] // 2 - 1, out)
 
     def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         """(n, 2 h, 2 w, outputs) to (n, h, w, inputs)."""
+        dtype = self._precision.backward
         y = self._low_pass(gradient.permute(0, 3, 1, 2), self._filter, self._filter.shape[-1] // 2, into)
-        if out is not None and folds(y, self._weight):
-            kernel, out = folded(self._weight, out=out, dtype=self._dtype), None
+        if out is not None and folds(y, self._weight, dtype):
+            kernel, out = folded(self._weight, out=out, dtype=dtype), None
         else:
-            kernel = self._pack("backward", y.shape, ONEDNN._reorder_convolution_weight, NONE, TWOS)
-        y = y.permute(0, 3, 1, 2)
-        x = CONVOLVE(y, kernel, None, NONE, TWOS, ONES, 1, "none", [], "")
-        return scale_(x.permute(0, 2, 3, 1), out)
+            kernel = self._pack("backward", y.shape, dtype, ONEDNN._reorder_convolution_weight, NONE, TWOS)
+        x = CONVOLVE(y.to(dtype).permute(0, 3, 1, 2), kernel, None, NONE, TWOS, ONES, 1, "none", [], "")
+        return scale_(x.permute(0, 2, 3, 1).to(gradient.dtype), out)
 
     def _low_pass(self, x: Tensor, kernel: Tensor, padding: int, scale: Tensor | None) -> Tensor:
         """Filter (n, channels, height, width) and multiply channels; gives (n, height, width, channels)."""
         if scale is not None and len(scale) == 1:
             kernel, scale = kernel * scale.view(-1, 1, 1, 1), None
-        kernel = kernel.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        kernel = kernel.to(x.dtype).contiguous(memory_format=torch.channels_last)
         return scale_(functional.conv2d(x, kernel, padding=padding, groups=x.shape[1]).permute(0, 2, 3, 1), scale)
 
-    def _pack(self, way: str, shape: torch.Size, pack: Callable[..., Tensor], *numbers: list[int]) -> Tensor:
+    def _pack(
+        self, way: str, shape: torch.Size, dtype: torch.dtype, pack: Callable[..., Tensor], *numbers: list[int]
+    ) -> Tensor:
         """Weights for maps (n, h, w, channels) of this height and width."""
         count, height, width, channels = shape
         key = way, shape[1:]
         if key not in self._packed:
-            weight = self._weight.to(self._dtype).contiguous()
+            weight = self._weight.to(dtype).contiguous()
             self._packed[key] = pack(weight, *numbers, ONES, 1, [count, channels, height, width])
         return self._packed[key]
 
 
-def folds(x: FeatureMaps, weight: Tensor) -> bool:
-    """Whether it is quicker to multiply the weights by what channels are multiplied by: few weights, one picture."""
+def folds(x: FeatureMaps, weight: Tensor, dtype: torch.dtype) -> bool:
+    """Whether it is quicker to multiply the weights by what channels are multiplied by: few weights, one picture.
+
+    Where maps are rounded for products of less precision, it would be rounded otherwise alone than among others.
+    """
     outputs, inputs = weight.shape[:2]
-    return x.shape[0] == 1 and 72 * inputs * outputs < x.shape[1] * x.shape[2] * (inputs + outputs)
+    return x.dtype == dtype and x.shape[0] == 1 and 72 * inputs * outputs < x.shape[1] * x.shape[2] * (inputs + outputs)
 
 
 def folded(weight: Tensor, into: Tensor | None = None, out: Tensor | None = None, *, dtype: torch.dtype) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wplus.core.shapes import FeatureMaps, W
-from wplus.models.fast.convolution import Convolution, UpConvolution
+from wplus.models.fast.convolution import Convolution, Precision, UpConvolution
 from wplus.models.fast.passes import dot
 from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear
 from wplus.models.stylegan2 import SynthesisLayer, ToRGB
@@ -78,24 +78,26 @@ class StyledConvolution:
 
     Args:
         layer: of the reference, whose weights stay as they are.
-        dtype: of maps and of the convolution's weights.
+        precision: of the convolution's products; that of maps is the one of the way forward.
     """
 
-    def __init__(self, layer: SynthesisLayer, *, dtype: torch.dtype) -> None:
+    def __init__(self, layer: SynthesisLayer, *, precision: Precision) -> None:
         self.affine = Affine(layer.affine)
         # (inputs, outputs); halved, for the leaky ReLU's gain is applied where the sum is still linear
         self.power = layer.weight.square().sum(dim=(2, 3)).t().contiguous() / LEAKY_GAIN**2
         self.power_t = self.power.t().contiguous()
         self.least = layer.bias.new_tensor([1e-8 / LEAKY_GAIN**2])
         self.clamp = layer.clamp
-        self.dtype = dtype
-        bias = (layer.bias * LEAKY_GAIN).to(dtype)
+        self.dtype = precision.forward
+        bias = (layer.bias * LEAKY_GAIN).to(self.dtype)
         self.shares = torch.stack([bias, torch.ones_like(bias)])[None]  # of the two rows of `shifts`
         strength = getattr(layer, "noise_strength", None)
         self.strength = torch.zeros([]) if strength is None else strength * LEAKY_GAIN
         self.constant = None if strength is None else self.shifts(layer.noise_const[None, None])
         self.conv: Convolution | UpConvolution = (
-            UpConvolution(layer.weight, layer.taps, dtype=dtype) if layer.up else Convolution(layer.weight, dtype=dtype)
+            UpConvolution(layer.weight, layer.taps, precision=precision)
+            if layer.up
+            else Convolution(layer.weight, precision=precision)
         )
 
     def shifts(self, noise: Tensor) -> Tensor:

@@ -10,13 +10,14 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from wplus.core.shapes import FeatureMaps, Ws
+from wplus.models.fast.convolution import FP32, Precision
 from wplus.models.fast.layers import ColourPass, Colours, Pass, StyledConvolution
 from wplus.models.network import Noise, Rendered
 from wplus.models.ops import doubled, noise_maps
 from wplus.models.stylegan2 import Block, StyleGAN2Config, Synthesis
 
 EXACT = 3
-"""Blocks that are always in fp32: up to 16 px rounding costs accuracy of all that follows, and fp32 little time."""
+"""Blocks whose way forward is always in fp32: up to 16 px rounding costs accuracy of all that follows."""
 
 
 def by_hand(config: StyleGAN2Config) -> bool:
@@ -32,29 +33,31 @@ class FastSynthesis(Synthesis):
 
     Args:
         reference: trained.
-        dtype: of convolutions and maps unless a call says otherwise: fp32 or bf16.
+        precision: of products unless a call says otherwise; that of maps is the one of the way forward.
     """
 
-    def __init__(self, reference: Synthesis, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, reference: Synthesis, *, precision: Precision = FP32) -> None:
         nn.Module.__init__(self)
-        self.config, self.dtype = reference.config, dtype
+        self.config, self.precision = reference.config, precision
         for name, block in reference.named_children():
             self.add_module(name, block)
-        self._prepared: dict[torch.dtype, list[_FastBlock]] = {}
+        self._prepared: dict[Precision, list[_FastBlock]] = {}
 
     def forward(self, ws: Ws, *, noise: Noise = "const", dtype: torch.dtype | None = None) -> Rendered:
         """As of the reference; `dtype` None means this network's own."""
-        chosen = dtype or self.dtype
-        known = chosen in (torch.float32, torch.bfloat16) and ws.dtype == torch.float32 and by_hand(self.config)
+        dtype = dtype or self.precision.forward
+        known = dtype in (torch.float32, torch.bfloat16) and ws.dtype == torch.float32 and by_hand(self.config)
         if ws.device.type != "cpu" or not known:
-            return super().forward(ws, noise=noise, dtype=None if chosen == torch.float32 else chosen)
-        if chosen not in self._prepared:
+            return super().forward(ws, noise=noise, dtype=None if dtype == torch.float32 else dtype)
+        precision = self.precision if dtype == self.precision.forward else Precision(dtype, dtype)
+        if precision not in self._prepared:
+            exact = Precision(torch.float32, precision.backward)
             with torch.no_grad():
-                self._prepared[chosen] = [
-                    _FastBlock(block, dtype=torch.float32 if index < EXACT else chosen)
+                self._prepared[precision] = [
+                    _FastBlock(block, precision=exact if index < EXACT else precision)
                     for index, block in enumerate(self.blocks)
                 ]
-        prepared, constant = self._prepared[chosen], noise == "const" and self.config.noise
+        prepared, constant = self._prepared[precision], noise == "const" and self.config.noise
         given = () if constant else noise_maps(noise, self._constants, batch=len(ws))
         return _Render.apply(prepared, constant, ws, *(item for item in given if item is not None))
 
@@ -70,10 +73,10 @@ class FastSynthesis(Synthesis):
 class _FastBlock:
     """One resolution: its convolutions, and its layer of colours if it has one."""
 
-    def __init__(self, block: Block, *, dtype: torch.dtype) -> None:
-        self.dtype = dtype
-        self.const = block.const.permute(1, 2, 0)[None].to(dtype).contiguous() if hasattr(block, "const") else None
-        self.convs = [StyledConvolution(conv, dtype=dtype) for conv in block.convs]
+    def __init__(self, block: Block, *, precision: Precision) -> None:
+        self.dtype = precision.forward
+        self.const = block.const.permute(1, 2, 0)[None].to(self.dtype).contiguous() if hasattr(block, "const") else None
+        self.convs = [StyledConvolution(conv, precision=precision) for conv in block.convs]
         self.colours = Colours(block.torgb) if hasattr(block, "torgb") else None
         line = block.conv1.bias.new_tensor(block.conv1.taps)
         self.filter = torch.outer(line, line) * (4 / line.sum() ** 2)  # of pictures

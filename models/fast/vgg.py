@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from wplus.core.shapes import Images
-from wplus.models.fast.convolution import Convolution
+from wplus.models.fast.convolution import BF16, FP32, Convolution, Precision
 from wplus.models.vgg import INPUT_SIZE, VGG, reduce
 
 POOL = ([2, 2], [2, 2], [0, 0], [1, 1], False)
@@ -21,12 +21,12 @@ class FastVGG(VGG):
 
     Args:
         reference: shares its modules; used on devices other than the CPU.
-        dtype: of convolutions and maps, fp32 or bf16.
+        precision: of products; that of maps is the one of the way forward.
     """
 
-    def __init__(self, reference: VGG, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, reference: VGG, *, precision: Precision = FP32) -> None:
         nn.Module.__init__(self)
-        self.config, self.name, self.dtype = reference.config, reference.name, dtype
+        self.config, self.name, self.precision = reference.config, reference.name, precision
         self.convs, self.heads = reference.convs, reference.heads
         for name, buffer in reference.named_buffers(recurse=False):
             self.register_buffer(name, buffer, persistent=False)
@@ -36,13 +36,13 @@ class FastVGG(VGG):
         """As of the reference; maps are channels_last, and of this network's precision."""
         known = bool(taps) and set(taps) <= set(self.convs)  # the reference says what is wrong
         if images.device.type != "cpu" or not known:
-            with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == BF16):
                 return super().forward(images, taps, after_relu=after_relu)
         if not self._prepared:
             heads: dict[str, Any] = dict(self.heads.items())
             with torch.no_grad():
                 self._prepared = [
-                    _Layer(name, conv, heads.get(name), dtype=self.dtype) for name, conv in self.convs.items()
+                    _Layer(name, conv, heads.get(name), precision=self.precision) for name, conv in self.convs.items()
                 ]
         last = max(list(self.convs).index(tap) for tap in taps)
         layers = self._prepared[: last + 1]
@@ -54,11 +54,11 @@ class FastVGG(VGG):
 class _Layer:
     """A convolution with its name, its linear head if it has one, and whether pooling comes before it."""
 
-    def __init__(self, name: str, conv: Any, head: Any, *, dtype: torch.dtype) -> None:
+    def __init__(self, name: str, conv: Any, head: Any, *, precision: Precision) -> None:
         self.name, self.pooled = name, name.endswith("_1") and name != "conv1_1"
-        self.conv = Convolution(conv.weight, conv.bias, dtype=dtype)
-        self.head = None if head is None else Convolution(head.weight, dtype=dtype)
-        self.dtype = dtype
+        self.conv = Convolution(conv.weight, conv.bias, precision=precision)
+        self.head = None if head is None else Convolution(head.weight, precision=precision)
+        self.dtype = precision.forward
 
 
 class _Features(torch.autograd.Function):
