@@ -1,5 +1,6 @@
 """Spaces, penalties, noise maps and masks of inversions: known answers, round trips, and what is refused."""
 
+import functools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -248,10 +249,10 @@ def test_noise_of_a_latent_is_gone_on_from(mini):
 def test_a_batch_with_noise_gives_what_its_pictures_give_alone(mini, space):
     pictures = torch.cat([mini(mini.sample(seed)) for seed in range(3)]).clamp(-1, 1)
     objective = replace(PIXEL, penalties=(NoiseCorrelation(0.01), PNNorm()))
-    settings = Settings(steps=6)
-    together = invert(mini, list(map(crop_of, pictures)), objective=objective, space=space, settings=settings)
+    run = functools.partial(invert, mini, objective=objective, space=space, settings=Settings(steps=6), compute="fast")
+    together = run(list(map(crop_of, pictures)))
     for index, picture in enumerate(pictures):
-        alone = invert(mini, crop_of(picture), objective=objective, space=space, settings=settings)
+        alone = run(crop_of(picture))
         assert together.history[index] == pytest.approx(alone.history[0], rel=1e-4)
         for ours, theirs in zip(together.latents[index].noise, alone.latent.noise, strict=True):
             assert torch.allclose(ours, theirs, atol=1e-2)
@@ -316,10 +317,11 @@ def test_every_picture_has_its_own_mask(mini):
     network = load_perceptual("vgg-slim")
     pictures = torch.cat([mini(mini.sample(seed)) for seed in range(3)]).clamp(-1, 1)
     masks = (draws(3, 16, 16) > 0).float()
-    objective, settings = image2stylegan(network), Settings(steps=5)
-    together = invert(mini, list(map(crop_of, pictures)), objective=objective.masked(masks), settings=settings)
+    objective = image2stylegan(network)
+    run = functools.partial(invert, mini, settings=Settings(steps=5), compute="fast")
+    together = run(list(map(crop_of, pictures)), objective=objective.masked(masks))
     for index, picture in enumerate(pictures):
-        alone = invert(mini, crop_of(picture), objective=objective.masked(masks[index]), settings=settings)
+        alone = run(crop_of(picture), objective=objective.masked(masks[index]))
         assert together.history[index] == pytest.approx(alone.history[0], rel=1e-4)
 
 
