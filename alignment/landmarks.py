@@ -110,15 +110,16 @@ class DlibLandmarks:
         pixels = to_bytes(picture)
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detector.run, pixels, 0, 0.0)
-            time.sleep(0.005)  # it begins, and needs the interpreter no more, which reading 100 MB holds
             predictor = self._predictor
             boxes, scores, _ = looking.result()
         return [self._face(predictor(pixels, box), box, score) for box, score in zip(boxes, scores, strict=True)]
 
     @functools.cached_property
     def _predictor(self) -> Any:
+        """Read at the first call, beside the detector; reading holds the interpreter, looking does not."""
         import dlib
 
+        time.sleep(0.005)  # in which the detector begins
         try:
             return dlib.shape_predictor(str(self._path))
         except RuntimeError as error:
