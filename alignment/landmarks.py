@@ -257,7 +257,7 @@ def _frontal_detector() -> Any:
     with suppress(RuntimeError):  # not there yet, or damaged
         return dlib.fhog_object_detector(str(path))
     detector = dlib.get_frontal_face_detector()
-    with suppress(OutputError), replacing(path) as temporary:
+    with suppress(OutputError, RuntimeError), replacing(path) as temporary:  # without it the next start takes longer
         detector.save(str(temporary))
     return detector
 

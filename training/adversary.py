@@ -1,5 +1,7 @@
 """The game of generator and discriminator: one step of the latter, and what it then says."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -16,12 +18,12 @@ def contest(
     discriminator: Discriminator,
     fake: Images,
     real: Images,
-    optimiser: Optimizer,
+    optimisers: Mapping[str, Optimizer],
     rate: float,
 ) -> tuple[Tensor, Tensor]:
     """Teach the discriminator to tell `fake` from `real`, both augmented; its loss, and then the generator's.
 
-    The gradient of the latter goes to `fake`.
+    The gradient of the latter goes to `fake`. Of the optimisers that of "discriminator" takes a step.
     """
     seen, other = augmented(fake), augmented(real)
     levels = features(seen)
@@ -30,7 +32,7 @@ def contest(
     reals = features.judge(discriminator, other, theirs)
     fakes = features.judge(discriminator, seen.detach(), [x.detach() for x in levels])
     told = hinge(reals, fakes)
-    descend(told, {"discriminator": optimiser}, {"discriminator": rate})
+    descend(told, optimisers, {"discriminator": rate})
     return told, fooled(features.judge(discriminator, seen, levels))
 
 

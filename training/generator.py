@@ -183,8 +183,9 @@ class Run(nn.Module):
         sampled = self.generator.mapping(torch.randn(half, recipe.w_dim, device=self.device))
         fake = self._render(torch.cat([encoded, sampled]))
         leaf = fake.detach().requires_grad_(True)  # the picture, at which both gradients meet
-        heads = self.optimisers["discriminator"]
-        told, against = contest(self.features, self.discriminator, leaf, real, heads, recipe.discriminator_rate)
+        told, against = contest(
+            self.features, self.discriminator, leaf, real, self.optimisers, recipe.discriminator_rate
+        )
 
         with torch.no_grad():
             theirs = self.features(real[:half])

@@ -171,8 +171,9 @@ class StyleMapRun(nn.Module):
         found = self._encode(fake[count:].detach())
         latent = (found - drawn.detach()).square().mean()
         leaf = fake.detach().requires_grad_(True)  # the picture, at which the gradients meet
-        heads = self.optimisers["discriminator"]
-        told, against = contest(self.features, self.discriminator, leaf, real, heads, recipe.discriminator_rate)
+        told, against = contest(
+            self.features, self.discriminator, leaf, real, self.optimisers, recipe.discriminator_rate
+        )
 
         rebuilt = self._reconstruction(leaf[:count], real[:count])
         losses = (torch.stack([*rebuilt.values()]).sum(), against)

@@ -36,7 +36,35 @@ MIXED = Precision(torch.float32, torch.bfloat16)
 BF16 = Precision(torch.bfloat16, torch.bfloat16)
 
 
-class Convolution:
+class _Packed:
+    """Weights in the layouts in which oneDNN takes them, each packed at its first use."""
+
+    def __init__(self, precision: Precision) -> None:
+        self._precision = precision
+        self._packed: dict[tuple[str, torch.Size], Tensor] = {}
+
+    def _dtype(self, way: str) -> torch.dtype:
+        """Of products on that way, "forward" or "backward"."""
+        return self._precision.forward if way == "forward" else self._precision.backward
+
+    def _pack(
+        self,
+        way: str,
+        weight: Callable[[], Tensor],
+        shape: torch.Size,
+        pack: Callable[..., Tensor],
+        *numbers: list[int],
+    ) -> Tensor:
+        """Weights for maps (n, h, w, channels) of this height and width."""
+        count, height, width, channels = shape
+        key = way, shape[1:]
+        if key not in self._packed:
+            plain = weight().to(self._dtype(way)).contiguous()
+            self._packed[key] = pack(plain, *numbers, ONES, 1, [count, channels, height, width])
+        return self._packed[key]
+
+
+class Convolution(_Packed):
     """A 3x3 or 1x1 convolution that keeps the size, and its gradient to the data.
 
     Args:
@@ -49,10 +77,10 @@ class Convolution:
     def __init__(
         self, weight: Tensor, bias: Tensor | None = None, *, precision: Precision, winograd: bool = True
     ) -> None:
+        super().__init__(precision)
         self.bias = None if bias is None else bias.to(precision.forward)
-        self._precision, self._weight = precision, weight
+        self._weight = weight
         self._winograd = winograd and weight.shape[-1] == 3
-        self._packed: dict[tuple[str, torch.Size], Tensor] = {}
         self._by_tiles: dict[str, Winograd] = {}
 
     def forward(
@@ -65,13 +93,11 @@ class Convolution:
             into, out: what channels are multiplied by before and behind, (n, inputs) and (n, outputs), or None.
             relu: whether negative sums become 0.
         """
-        dtype = self._precision.forward
-        return self._run(x, "forward", lambda: self._weight, into, out, dtype=dtype, bias=self.bias, relu=relu)
+        return self._run(x, "forward", lambda: self._weight, into, out, bias=self.bias, relu=relu)
 
     def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         """The gradient to the data: the convolution with the weights turned by half a turn."""
-        dtype = self._precision.backward
-        return self._run(gradient, "backward", lambda: self._weight.flip(2, 3).transpose(0, 1), into, out, dtype=dtype)
+        return self._run(gradient, "backward", lambda: self._weight.flip(2, 3).transpose(0, 1), into, out)
 
     def _run(
         self,
@@ -81,10 +107,10 @@ class Convolution:
         into: Tensor | None,
         out: Tensor | None,
         *,
-        dtype: torch.dtype,
         bias: Tensor | None = None,
         relu: bool = False,
     ) -> Tensor:
+        dtype = self._dtype(way)
         if self._winograd and dtype == torch.float32 and pays(self._weight.numel() // 9, x.shape):
             if way not in self._by_tiles:
                 self._by_tiles[way] = Winograd(weight(), tiles=x.shape[:3].numel() // 16)
@@ -95,25 +121,13 @@ class Convolution:
         if into is not None and out is not None and folds(x, self._weight, dtype):
             kernel, into, out = folded(weight(), into, out, dtype=dtype), None, None
         else:
-            kernel = self._pack(way, weight, x.shape, pads, dtype)
+            kernel = self._pack(way, weight, x.shape, ONEDNN._reorder_convolution_weight, pads, ONES)
         maps = scaled(x, into).to(dtype).permute(0, 3, 1, 2)
         y = CONVOLVE(maps, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], "")
         return scale_(y.permute(0, 2, 3, 1).to(x.dtype), out)
 
-    def _pack(
-        self, way: str, weight: Callable[[], Tensor], shape: torch.Size, pads: list[int], dtype: torch.dtype
-    ) -> Tensor:
-        """Weights for maps of this height and width."""
-        count, height, width, inputs = shape
-        key = way, shape[1:]
-        if key not in self._packed:
-            size = [count, inputs, height, width]
-            plain = weight().to(dtype).contiguous()
-            self._packed[key] = ONEDNN._reorder_convolution_weight(plain, pads, ONES, ONES, 1, size)
-        return self._packed[key]
 
-
-class UpConvolution:
+class UpConvolution(_Packed):
     """A 3x3 transposed convolution of stride 2 and a low-pass filter, h to 2 h, and its gradient to the data.
 
     Args:
@@ -123,10 +137,10 @@ class UpConvolution:
     """
 
     def __init__(self, weight: Tensor, taps: Sequence[float], *, precision: Precision) -> None:
+        super().__init__(precision)
         line = torch.tensor(taps, device=weight.device) / sum(taps)
         self._filter = (torch.outer(line, line) * 4).expand(weight.shape[0], 1, -1, -1)
-        self._precision, self._weight = precision, weight.transpose(0, 1)  # (inputs, outputs, 3, 3)
-        self._packed: dict[tuple[str, torch.Size], Tensor] = {}
+        self._weight = weight.transpose(0, 1)  # (inputs, outputs, 3, 3)
 
     def forward(self, x: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
         """(n, h, w, inputs) to (n, 2 h, 2 w, outputs); channels are multiplied as in a `Convolution`."""
@@ -135,7 +149,7 @@ class UpConvolution:
             kernel, into = folded(self._weight, out=into, dtype=dtype), None
         else:
             pack = ONEDNN._reorder_convolution_transpose_weight
-            kernel = self._pack("forward", x.shape, dtype, pack, NONE, NONE, TWOS)
+            kernel = self._pack("forward", lambda: self._weight, x.shape, pack, NONE, NONE, TWOS)
         x = scaled(x, into).permute(0, 3, 1, 2)
         y = TRANSPOSED(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
         return self._low_pass(y, self._filter.flip(2, 3), self._filter.shape[-1] // 2 - 1, out)
@@ -147,7 +161,8 @@ class UpConvolution:
         if out is not None and folds(y, self._weight, dtype):
             kernel, out = folded(self._weight, out=out, dtype=dtype), None
         else:
-            kernel = self._pack("backward", y.shape, dtype, ONEDNN._reorder_convolution_weight, NONE, TWOS)
+            pack = ONEDNN._reorder_convolution_weight
+            kernel = self._pack("backward", lambda: self._weight, y.shape, pack, NONE, TWOS)
         x = CONVOLVE(y.to(dtype).permute(0, 3, 1, 2), kernel, None, NONE, TWOS, ONES, 1, "none", [], "")
         return scale_(x.permute(0, 2, 3, 1).to(gradient.dtype), out)
 
@@ -157,17 +172,6 @@ class UpConvolution:
             kernel, scale = kernel * scale.view(-1, 1, 1, 1), None
         kernel = kernel.to(x.dtype).contiguous(memory_format=torch.channels_last)
         return scale_(functional.conv2d(x, kernel, padding=padding, groups=x.shape[1]).permute(0, 2, 3, 1), scale)
-
-    def _pack(
-        self, way: str, shape: torch.Size, dtype: torch.dtype, pack: Callable[..., Tensor], *numbers: list[int]
-    ) -> Tensor:
-        """Weights for maps (n, h, w, channels) of this height and width."""
-        count, height, width, channels = shape
-        key = way, shape[1:]
-        if key not in self._packed:
-            weight = self._weight.to(dtype).contiguous()
-            self._packed[key] = pack(weight, *numbers, ONES, 1, [count, channels, height, width])
-        return self._packed[key]
 
 
 def folds(x: FeatureMaps, weight: Tensor, dtype: torch.dtype) -> bool:
