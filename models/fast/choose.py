@@ -49,6 +49,11 @@ class Machine:
         """Whether the processor multiplies in bf16 by itself; without, bf16 is slower than fp32."""
         return not {"avx512_bf16", "amx_bf16"}.isdisjoint(self.instructions)
 
+    @property
+    def takes_bf16(self) -> bool:
+        """Whether oneDNN has products in bf16 here, be they slow."""
+        return self.bf16 or "avx512_f" in self.instructions
+
     @classmethod
     def here(cls) -> "Machine":
         """The one that runs."""
@@ -84,7 +89,7 @@ def compute_for(
     *,
     machine: Machine | None = None,
 ) -> Compute:
-    """The way to take: `wanted` where the machine and the network allow it, else the reference.
+    """The way to take: `wanted` where the machine and the network allow it, else what is nearest to it.
 
     Args:
         network: what is to be computed; None: any that can be computed by hand.
@@ -108,6 +113,8 @@ def compute_for(
         return Compute("reference", obstacle)
     if wanted == "fast":
         return Compute("fast", "asked for")
+    if wanted != "auto" and not machine.takes_bf16:
+        return Compute("fast", f"fp32, for {wanted} needs products in bf16, which the processor does not have")
     if wanted != "auto":
         return Compute(wanted, "asked for" if machine.bf16 else "asked for, though the processor has no bf16: slow")
     if machine.bf16:
