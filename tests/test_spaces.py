@@ -318,7 +318,7 @@ def test_every_picture_has_its_own_mask(mini):
     pictures = torch.cat([mini(mini.sample(seed)) for seed in range(3)]).clamp(-1, 1)
     masks = (draws(3, 16, 16) > 0).float()
     objective = image2stylegan(network)
-    run = functools.partial(invert, mini, settings=Settings(steps=5), compute="fast")
+    run = functools.partial(invert, mini, settings=Settings(steps=3), compute="fast")
     together = run(list(map(crop_of, pictures)), objective=objective.masked(masks))
     for index, picture in enumerate(pictures):
         alone = run(crop_of(picture), objective=objective.masked(masks[index]))
