@@ -118,10 +118,11 @@ class EncoderRun(nn.Module):
             wanted = generator.map(torch.randn(samples, generator.z_dim, device=self.device))
             pictures = self.render(wanted)
         images = torch.cat([real, pictures])
+        looks = int(torch.randint(self.network.config.looks, ()))
+        # two contexts: torch 2.6 would give weights that one has rounded without gradients to the other
+        with torch.autocast(self.device, dtype=torch.bfloat16), torch.no_grad():
+            before = self.network.parts(images, self.render, looks=looks)
         with torch.autocast(self.device, dtype=torch.bfloat16):
-            with torch.no_grad():
-                looks = int(torch.randint(self.network.config.looks, ()))
-                before = self.network.parts(images, self.render, looks=looks)
             base, offsets = self.network(images, *before, self.render)
         ws = base[:, None] + offsets
         losses = self.compare(self.render(ws[:count]), real)
