@@ -23,7 +23,7 @@ from wplus.inversion import (
     steps,
 )
 from wplus.inversion.methods import Evaluation, Problem
-from wplus.inversion.preconditioner import factor_for, from_factor, measure, preconditioner_for
+from wplus.inversion.preconditioner import condensed, factor_for, from_factor, measure, preconditioner_for
 from wplus.inversion.progress import load_progress, save_progress
 from wplus.models import Machine, load_generator, load_perceptual
 
@@ -218,14 +218,14 @@ def test_the_time_given_is_kept_and_the_best_codes_are_the_answer(mini):
     assert found.latent.origin.losses["pixel"] == pytest.approx(min(found.history[0]), rel=1e-6)
 
 
-def test_the_preconditioner_is_the_inverse_root_of_a_damped_matrix():
+def test_the_preconditioner_is_a_power_of_a_damped_matrix():
     factor = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
     flat = factor.flatten(1).double()
     matrix = flat.T @ flat
-    damped = matrix + matrix.diagonal().mean() * torch.eye(12)
+    damped = matrix + 0.1 * matrix.diagonal().mean() * torch.eye(12)
     values, axes = torch.linalg.eigh(damped)
     gradient = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
-    expected = gradient.double() @ (axes * values.rsqrt()) @ axes.T
+    expected = gradient.double() @ (axes * values**-0.65) @ axes.T
     assert torch.allclose(from_factor(factor).apply(gradient), expected.float(), atol=1e-5)
 
 
@@ -239,6 +239,23 @@ def test_many_random_directions_measure_the_gauss_newton_matrix(mini):
         total += 2 * jacobian.T @ jacobian / len(jacobian) / 20
     matrix = found.T @ found
     assert float((matrix - total).norm() / total.norm()) < 0.3
+
+
+def test_a_factor_is_condensed_to_what_counts(monkeypatch):
+    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", 4)
+    draw = torch.Generator().manual_seed(0)
+    factor = (torch.randn(30, 3, generator=draw) @ torch.randn(3, 12, generator=draw)).unflatten(1, (3, 4))
+    found = condensed(factor)
+    assert len(found) == 3  # no more are needed
+    assert torch.allclose(product(found), product(factor), rtol=1e-4, atol=1e-3)
+    noisy = factor + 0.01 * torch.randn(30, 3, 4, generator=draw)
+    assert len(condensed(noisy)) == 4
+    assert float((product(condensed(noisy)) - product(noisy)).norm() / product(noisy).norm()) < 1e-3
+    assert torch.equal(condensed(factor[:4]), factor[:4])
+
+
+def product(factor):
+    return factor.flatten(1).T @ factor.flatten(1)
 
 
 def test_a_preconditioner_is_measured_once_and_a_damaged_file_is_measured_again(mini, cache):
