@@ -8,6 +8,7 @@ steps (`benchmarks/quality_over_time.py`).
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -33,9 +34,21 @@ SEED = 0
 AXES = 512
 """Of a matrix measured in more directions those of its eigenvectors are kept along which it is largest."""
 
-POWER, DAMPING = 0.65, 0.1
-"""Between the root (0.5), which trusts a matrix of other pictures too little, and the inverse (1), which trusts it too
-much; and the share of the mean of its diagonal that is added, as most directions were never measured."""
+
+class Trust(NamedTuple):
+    """How far a matrix is believed, which is that of other pictures.
+
+    Args:
+        power: that it is taken to; its inverse (-1) would be exact for a picture of its own.
+        damping: share of the mean of its diagonal that is added, for directions that were never measured.
+    """
+
+    power: float
+    damping: float
+
+
+SPARSE, DENSE = Trust(-0.5, 1.0), Trust(-0.65, 0.1)
+"""Where fewer than `AXES` directions were measured, and where as many or more."""
 
 Watch = Callable[[int, int], None]
 """Is told how many random directions are done, of how many."""
@@ -43,7 +56,7 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Preconditioner:
-    """(H + damping)^(-0.65) for a matrix H of low rank: steps shrink where the loss is sharp.
+    """(H + damping)^power for a matrix H of low rank: steps shrink where the loss is sharp.
 
     Args:
         axes: eigenvectors of H, one a row, (rank, dims).
@@ -108,8 +121,9 @@ def factor_for(
 def from_factor(factor: Factor) -> Preconditioner:
     """The preconditioner of H = F^T F."""
     values, axes = _principal(factor.flatten(1))
-    damping = DAMPING * values.sum() / axes.shape[1]
-    return Preconditioner(axes, 1 - (1 + values / damping) ** -POWER, float(damping**-POWER))
+    power, share = DENSE if len(factor) >= AXES else SPARSE
+    damping = share * values.sum() / axes.shape[1]
+    return Preconditioner(axes, 1 - (1 + values / damping) ** power, float(damping**power))
 
 
 def condensed(factor: Factor) -> Tensor:

@@ -218,14 +218,16 @@ def test_the_time_given_is_kept_and_the_best_codes_are_the_answer(mini):
     assert found.latent.origin.losses["pixel"] == pytest.approx(min(found.history[0]), rel=1e-6)
 
 
-def test_the_preconditioner_is_a_power_of_a_damped_matrix():
+@pytest.mark.parametrize(("axes", "power", "share"), [(512, -0.5, 1.0), (5, -0.65, 0.1)])
+def test_the_preconditioner_is_a_power_of_a_damped_matrix(monkeypatch, axes, power, share):
+    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", axes)
     factor = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
     flat = factor.flatten(1).double()
     matrix = flat.T @ flat
-    damped = matrix + 0.1 * matrix.diagonal().mean() * torch.eye(12)
-    values, axes = torch.linalg.eigh(damped)
+    damped = matrix + share * matrix.diagonal().mean() * torch.eye(12)
+    values, vectors = torch.linalg.eigh(damped)
     gradient = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
-    expected = gradient.double() @ (axes * values**-0.65) @ axes.T
+    expected = gradient.double() @ (vectors * values**power) @ vectors.T
     assert torch.allclose(from_factor(factor).apply(gradient), expected.float(), atol=1e-5)
 
 
