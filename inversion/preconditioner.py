@@ -47,8 +47,9 @@ class Trust(NamedTuple):
     damping: float
 
 
-SPARSE, DENSE = Trust(-0.5, 1.0), Trust(-0.65, 0.1)
-"""Where fewer than `AXES` directions were measured, and where as many or more."""
+SPARSE, DENSE, PENALISED = Trust(-0.5, 1.0), Trust(-0.65, 0.1), Trust(-0.8, 1.0)
+"""Where fewer than `AXES` directions were measured; where as many or more; and where as many, but penalties bend the
+loss in directions in which pictures do not change."""
 
 Watch = Callable[[int, int], None]
 """Is told how many random directions are done, of how many."""
@@ -81,7 +82,8 @@ def preconditioner_for(
     factor = factor_for(generator, objective, space, directions)
     if factor is None:
         return None
-    return from_factor(factor if isinstance(space, WPlus) else factor.sum(dim=1, keepdim=True))
+    trust = SPARSE if len(factor) < AXES else PENALISED if objective.penalties else DENSE
+    return from_factor(factor if isinstance(space, WPlus) else factor.sum(dim=1, keepdim=True), trust)
 
 
 def factor_for(
@@ -118,12 +120,11 @@ def factor_for(
     return factor.float()
 
 
-def from_factor(factor: Factor) -> Preconditioner:
+def from_factor(factor: Factor, trust: Trust) -> Preconditioner:
     """The preconditioner of H = F^T F."""
     values, axes = _principal(factor.flatten(1))
-    power, share = DENSE if len(factor) >= AXES else SPARSE
-    damping = share * values.sum() / axes.shape[1]
-    return Preconditioner(axes, 1 - (1 + values / damping) ** power, float(damping**power))
+    damping = trust.damping * values.sum() / axes.shape[1]
+    return Preconditioner(axes, 1 - (1 + values / damping) ** trust.power, float(damping**trust.power))
 
 
 def condensed(factor: Factor) -> Tensor:

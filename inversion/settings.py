@@ -9,7 +9,7 @@ from wplus.core.knobs import knob
 from wplus.inversion.methods import Adam, Method, QuasiNewton
 from wplus.inversion.starts import Encoder, Mean, Start
 
-EDITABILITY = 0.07
+EDITABILITY = 0.05
 """Weight of `PNNorm` with which L-BFGS ends as far from the mean code as Adam of rate 0.01 at the same loss, within a
 few percent (docs/speed.md), and in likelier codes; II2S has 0.001."""
 
@@ -27,7 +27,7 @@ class Settings:
         ValueError: a value out of its range.
     """
 
-    steps: int = knob(100, "Updates at most.")
+    steps: int = knob(110, "Updates at most.")
     seed: int = knob(0, "Seed of whatever is drawn.")
     target_loss: float = knob(0.0, "A picture is done when its loss is below this.")
     plateau: float = knob(0.0, f"A picture is done when {WINDOW} steps improve its loss by less than this share.")

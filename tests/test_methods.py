@@ -13,6 +13,7 @@ from wplus.inversion import (
     Mean,
     Objective,
     Pixel,
+    PNNorm,
     Projector,
     QuasiNewton,
     Settings,
@@ -23,7 +24,7 @@ from wplus.inversion import (
     steps,
 )
 from wplus.inversion.methods import Evaluation, Problem
-from wplus.inversion.preconditioner import condensed, factor_for, from_factor, measure, preconditioner_for
+from wplus.inversion.preconditioner import Trust, condensed, factor_for, from_factor, measure, preconditioner_for
 from wplus.inversion.progress import load_progress, save_progress
 from wplus.models import Machine, load_generator, load_perceptual
 
@@ -218,17 +219,16 @@ def test_the_time_given_is_kept_and_the_best_codes_are_the_answer(mini):
     assert found.latent.origin.losses["pixel"] == pytest.approx(min(found.history[0]), rel=1e-6)
 
 
-@pytest.mark.parametrize(("axes", "power", "share"), [(512, -0.5, 1.0), (5, -0.65, 0.1)])
-def test_the_preconditioner_is_a_power_of_a_damped_matrix(monkeypatch, axes, power, share):
-    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", axes)
+@pytest.mark.parametrize("trust", [Trust(-0.5, 1.0), Trust(-0.65, 0.1)])
+def test_the_preconditioner_is_a_power_of_a_damped_matrix(trust):
     factor = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
     flat = factor.flatten(1).double()
     matrix = flat.T @ flat
-    damped = matrix + share * matrix.diagonal().mean() * torch.eye(12)
+    damped = matrix + trust.damping * matrix.diagonal().mean() * torch.eye(12)
     values, vectors = torch.linalg.eigh(damped)
     gradient = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
-    expected = gradient.double() @ (vectors * values**power) @ vectors.T
-    assert torch.allclose(from_factor(factor).apply(gradient), expected.float(), atol=1e-5)
+    expected = gradient.double() @ (vectors * values**trust.power) @ vectors.T
+    assert torch.allclose(from_factor(factor, trust).apply(gradient), expected.float(), atol=1e-5)
 
 
 def test_many_random_directions_measure_the_gauss_newton_matrix(mini):
@@ -282,6 +282,17 @@ def test_measuring_tells_how_far_it_is_and_keeps_quiet_where_there_is_nothing_to
     assert torch.equal(factor_for(mini, PIXEL, WPlus(), 20, watch=watch), first)
     assert len(told) == 3
     assert factor_for(mini, PIXEL, WPlus(), 0, watch=watch) is None
+
+
+def test_a_matrix_is_trusted_as_far_as_it_was_measured_and_less_with_penalties(mini, cache, monkeypatch):
+    def scale(*penalties):
+        return preconditioner_for(mini, Objective(PIXEL.terms, penalties), WPlus(), 16).free
+
+    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", 17)
+    sparse = scale()
+    assert scale(PNNorm(0.1)) == sparse
+    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", 16)
+    assert len({sparse, scale(), scale(PNNorm(0.1))}) == 3
 
 
 def test_the_shipped_preconditioner_belongs_to_the_shipped_generator(cache):
