@@ -1,8 +1,8 @@
 """How sharply the loss bends along each direction of a generator's codes: measured once, kept beside other files.
 
 The Gauss-Newton matrix E[J^T J] of Image2StyleGAN's objective, J being the features' derivative by the code, follows
-from random vector-Jacobian products at sampled codes. A descent that is told of it needs about two thirds of the
-steps (`benchmarks/quality_over_time.py`).
+from random vector-Jacobian products at sampled codes. A descent that is told of it needs about half of the steps
+(`benchmarks/quality_over_time.py`).
 """
 
 from collections.abc import Callable
