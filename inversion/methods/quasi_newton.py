@@ -39,7 +39,9 @@ class QuasiNewton:
     """
 
     history: int = knob(40, "Steps that L-BFGS remembers.")
-    directions: int = knob(64, "Random directions that L-BFGS's preconditioner is measured in, once; 0 for none.")
+    directions: int = knob(
+        64, "Random directions L-BFGS's preconditioner is measured in, once; 0 for none, 512 if for many."
+    )
     name: str = "quasi-newton"
     searches: ClassVar[bool] = True
 
