@@ -39,9 +39,7 @@ class QuasiNewton:
     """
 
     history: int = knob(40, "Steps that L-BFGS remembers.")
-    directions: int = knob(
-        64, "Random directions L-BFGS's preconditioner is measured in, once; 0 for none, 512 if for many."
-    )
+    directions: int = knob(64, "Random directions to measure a preconditioner in, once; 0: none; 512: for many photos.")
     name: str = "quasi-newton"
     searches: ClassVar[bool] = True
 
