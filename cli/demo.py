@@ -196,7 +196,7 @@ def _express(demo: Demo, target: Latent) -> Latent:
     ordered = [latent for _, latent in sorted(widths, key=lambda item: item[0])]
     share = len(ordered) // 8
     neutral, smiling = (_mean(part) for part in (ordered[:share], ordered[-share:]))
-    strengths = (-1.0, 0.0, 0.5, 1.0, 1.5)
+    strengths = (-0.5, 0.0, 0.25, 0.5, 0.75)
     moved = [transfer_expression(target, neutral, smiling, strength=strength) for strength in strengths]
     # wide smiles come with other light and skin: the fine layers, which hold colours, stay the target's
     edits = [crossover(latent, target, first_style_layer=generator.layers - 4) for latent in moved]
