@@ -1,4 +1,4 @@
-"""Inversion on a cluster: an executor of `wplus.inversion.folder` on Ray, for photographs that all machines can read.
+"""Inversion on a cluster: an executor of `wplus.inversion.folder` on Ray, for a folder that all machines can read.
 
 pip install ray
 python docs/cluster.py photos/ -o codes --workers 16
@@ -11,10 +11,12 @@ from typing import Any
 import click
 import ray
 
+from wplus.core import WplusError
 from wplus.core.images import find_pictures
 from wplus.core.processes import Died
 from wplus.inversion import Inversion
 from wplus.inversion.folder import Group, Reading, Recipe, Task, invert_groups
+from wplus.models import load_generator
 
 
 class Worker:
@@ -62,28 +64,27 @@ class Cluster:
 
 
 @click.command(help=__doc__)
-@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("photos", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 @click.option("--generator", default="faces-64", show_default=True)
 @click.option("--workers", default=2, show_default=True)
 @click.option("--processors", default=1, show_default=True, help="Of each worker.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--batch", default=8, show_default=True)
-def main(
-    photos: tuple[Path, ...], output: Path, generator: str, workers: int, processors: int, device: str, batch: int
-) -> None:
+def main(photos: Path, output: Path, generator: str, workers: int, processors: int, device: str, batch: int) -> None:
     """Invert photographs on a cluster."""
-    recipe = Recipe(generator)
-    size = recipe.on("cpu").generator.resolution
+    try:
+        groups, size = Group.chunks(find_pictures(photos), batch), load_generator(generator).resolution
+    except WplusError as error:
+        raise click.ClickException(str(error)) from error
     ray.init()
-    groups = Group.chunks([picture for path in photos for picture in find_pictures(path)], batch)
     output.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(recipe, workers, processors=processors, device=device)
+    cluster = Cluster(Recipe(generator), workers, processors=processors, device=device)
     for found in invert_groups(groups, Reading(size), cluster):
         if found.latent is None:
             click.echo(found.reason, err=True)
         else:
-            found.latent.save(output / f"{found.photo.stem}.safetensors")
+            found.latent.save(output / f"{found.photo.name}.safetensors")  # a.jpg may lie beside a.png
 
 
 if __name__ == "__main__":

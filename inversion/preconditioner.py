@@ -138,7 +138,7 @@ def condensed(factor: Factor) -> Tensor:
 def _principal(rows: Features) -> tuple[Tensor, Tensor]:
     """Eigenvalues of F^T F that are not 0, the largest last, and their eigenvectors, one a row.
 
-    By way of F F^T, which is smaller: many times quicker than a singular value decomposition.
+    By way of F F^T, which is smaller: quicker than a singular value decomposition.
     """
     exact = rows.cpu().double()
     values, mixed = torch.linalg.eigh(exact @ exact.T)
