@@ -5,6 +5,7 @@ Written anew from the papers (Karras et al. 2020, section 2.2), in the manner in
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -14,8 +15,6 @@ from wplus.core.shapes import Images, Losses, Ws
 from wplus.models import IMAGE2STYLEGAN_TAPS, VGG
 from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE
 from wplus.models.stylegan2 import Synthesis, SynthesisLayer, ToRGB
-
-FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 
 
 def render(synthesis: Synthesis, ws: Ws, maps: Sequence[Tensor]) -> Images:
@@ -30,7 +29,7 @@ def render(synthesis: Synthesis, ws: Ws, maps: Sequence[Tensor]) -> Images:
         share = _colours(x, block.torgb, ws[:, row])
         if picture is not None:
             size = picture.shape[2]
-            kernel = (torch.outer(FILTER, FILTER) * 4).expand(picture.shape[1], 1, -1, -1)
+            kernel = _filter(picture.device).expand(picture.shape[1], 1, -1, -1)
             spread = functional.pad(picture.new_zeros(*picture.shape[:2], 2 * size, 2 * size), (2, 1, 2, 1))
             spread[:, :, 2 : 2 + 2 * size : 2, 2 : 2 + 2 * size : 2] = picture
             share = share + functional.conv2d(spread, kernel, groups=picture.shape[1])
@@ -55,7 +54,7 @@ def _styled(x: Tensor, layer: SynthesisLayer, w: Tensor, noise: Tensor) -> Tenso
     if layer.up:
         grouped = weight.transpose(1, 2).reshape(count * inputs, -1, 3, 3)
         x = functional.conv_transpose2d(x, grouped, stride=2, groups=count)
-        kernel = (torch.outer(FILTER, FILTER) * 4).expand(x.shape[1], 1, -1, -1)
+        kernel = _filter(x.device).expand(x.shape[1], 1, -1, -1)
         x = functional.conv2d(x, kernel, padding=1, groups=x.shape[1])
     else:
         x = functional.conv2d(x, weight.reshape(-1, inputs, 3, 3), padding=1, groups=count)
@@ -69,3 +68,10 @@ def _colours(x: Tensor, layer: ToRGB, w: Tensor) -> Tensor:
     weight = layer.weight * (layer.affine(w) / math.sqrt(inputs))[:, None, :, None, None]
     flat = functional.conv2d(x.reshape(1, -1, height, width), weight.reshape(-1, inputs, 1, 1), groups=count)
     return flat.reshape(count, -1, height, width) + layer.bias[:, None, None]
+
+
+@cache
+def _filter(device: torch.device) -> Tensor:
+    """StyleGAN2's low-pass filter, of sum 4."""
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0], device=device) / 8
+    return torch.outer(line, line) * 4

@@ -25,7 +25,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.shipped.inversion import celebahq
-from benchmarks.step import networks, step_of
+from benchmarks.variants import networks, step_of
 from wplus.core.shapes import Images, Losses, Ws
 from wplus.inversion import (
     Adam,

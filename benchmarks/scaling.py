@@ -36,7 +36,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from benchmarks.step import clock, most_memory, networks, operations_of, take_turns
+from benchmarks.step import take_turns
+from benchmarks.variants import clock, most_memory, networks, operations_of
 from wplus.core.files import replacing, write_text
 from wplus.core.images import find_pictures
 from wplus.inversion import Settings

@@ -6,173 +6,67 @@ At 64 px the networks that ship, above random weights in the published sizes. A 
 loss and the gradient to the codes. The variants take turns, and figures are medians; the peak is that of a plain
 convolution of oneDNN in the same minutes. Operations are those of the convolutions, forward and to the data, counted
 as sums of products however they are done. Memory is that of a process that does nothing else. With --threads 1 seconds
-are those of the processor: whoever else is on the machine counts less.
+are those of the processor: whoever else is on the machine counts less. With --device cuda memory is the GPU's, and the
+peak is that of 64 pictures in channels_last.
 """
 
 import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import matplotlib as mpl
 import torch
-from torch import Tensor, nn
 
-from benchmarks import plain
-from wplus.core.shapes import Ws
-from wplus.models import (
-    IMAGE2STYLEGAN_TAPS,
-    VGG,
-    Card,
-    Compute,
-    Generator,
-    StyleGAN2,
-    StyleGAN2Config,
-    fast,
-    load_generator,
-    load_perceptual,
-    mean_square,
+from benchmarks.variants import (
+    PEAK_OPERATIONS,
+    PEAK_PICTURES,
+    SHIPPED,
+    VARIANTS,
+    clock,
+    most_memory,
+    networks,
+    operations_of,
+    peak_of,
+    step_of,
 )
-from wplus.models.fast.convolution import Convolution, Precision
-from wplus.models.vgg import INPUT_SIZE, VGGConfig
-
-VARIANTS = ("usual", "usual, frozen", "reference", "fast", "mixed", "bf16")
-"""The usual step as repositories leave it; with `requires_grad_(False)`; this project's four ways.
-
-Mixed is held against the peak in fp32.
-"""
 
 Case = tuple[str, int, int]
 """A variant, the side of pictures in pixels and how many there are."""
 
-SHIPPED = 64
-PEAK_OPERATIONS = 2 * 9 * 256 * 256 * 64 * 64 / 1e9
-"""GFLOP of the convolution that the peak is measured with."""
 
-
-def networks(size: int) -> tuple[Generator, VGG]:
-    """A generator of this resolution and the perceptual network beside it."""
-    if size == SHIPPED:
-        generator = load_generator("faces-64")
-        return generator, load_perceptual(generator.card.perceptual)
-    torch.manual_seed(0)
-    base = 16384 if size <= 256 else 32768  # NVIDIA's configurations
-    channels = tuple(min(512, base // (4 << index)) for index in range((size // 4).bit_length()))
-    vgg = VGG(VGGConfig(), name="vgg16 of random weights")
-    for conv in vgg.convs.values():
-        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # activations neither vanish nor explode
-    return Generator(StyleGAN2(StyleGAN2Config(channels, 512, 512, 8)), Card("random")), vgg
-
-
-def operations_of(generator: Generator, vgg: VGG) -> float:
-    """GFLOP of the convolutions of one picture's step: forward and the gradient to the data."""
-    total = 0
-    widths = generator.network.config.channels
-    for index, width in enumerate(widths):
-        pixels = (4 << index) ** 2
-        total += 9 * width * width * pixels
-        total += 9 * widths[index - 1] * width * pixels // 4 if index else 0
-    inputs, side = 3, min(generator.resolution, INPUT_SIZE)
-    for name, conv in vgg.convs.items():
-        side //= 2 if name.endswith("_1") and name != "conv1_1" else 1
-        total += 9 * inputs * conv.weight.shape[0] * side**2
-        inputs = conv.weight.shape[0]
-        if name == "conv4_2":
-            break
-    return 2 * 2 * total / 1e9
-
-
-def step_of(variant: str, generator: Generator, vgg: VGG, batch: int) -> Callable[[], Tensor]:
-    """A function that does one step and gives the gradient to the codes."""
-    draw = torch.Generator().manual_seed(1)
-    ws: Ws = generator.map(torch.randn(batch, generator.z_dim, generator=draw)).clone().requires_grad_(True)
-    with torch.no_grad():
-        target = generator(generator.map(torch.randn(batch, generator.z_dim, generator=draw)))
-    if variant.startswith("usual"):
-        maps = [torch.randn(1, 1, *shape).requires_grad_(True) for shape in generator.network.synthesis.noise_shapes]
-        weights = [] if "frozen" in variant else [*generator.network.parameters(), *vgg.parameters()]
-
-        def usual() -> Tensor:
-            for weight in weights:
-                weight.requires_grad_(True)
-            plain.losses(vgg, plain.render(generator.network.synthesis, ws, maps), target).sum().backward()
-            for weight in weights:
-                weight.requires_grad_(False)
-                weight.grad = None
-            return _taken(ws)
-
-        return usual
-    quick, network = (fast(item, Compute(variant, "compared")) for item in (generator, vgg))  # type: ignore[arg-type]
-    wanted = network(target, IMAGE2STYLEGAN_TAPS)
-
-    def ours() -> Tensor:
-        pictures = quick(ws)
-        given = network(pictures, IMAGE2STYLEGAN_TAPS)
-        losses = [mean_square(given[tap], wanted[tap]) for tap in IMAGE2STYLEGAN_TAPS]
-        torch.stack([*losses, mean_square(pictures, target)]).sum().backward()
-        return _taken(ws)
-
-    return ours
-
-
-def _taken(ws: Tensor) -> Tensor:
-    """The gradient of codes, which lose it."""
-    gradient, ws.grad = ws.grad, None
-    assert gradient is not None
-    return gradient
-
-
-def peak_of(dtype: torch.dtype) -> Callable[[], Tensor]:
-    """A convolution of `PEAK_OPERATIONS` that shows what the machine can do."""
-    conv = Convolution(torch.randn(256, 256, 3, 3), precision=Precision(dtype, dtype), winograd=False)
-    x = torch.randn(1, 64, 64, 256).to(dtype)
-    return lambda: conv.forward(x)
-
-
-def work(variant: str, size: int, batch: int) -> None:
+def work(variant: str, size: int, batch: int, device: str) -> None:
     """Do a step for every line of standard input, after as many untimed ones as it says, and write figures of it."""
-    generator, vgg = networks(size)
-    before = most_memory()
+    generator, vgg = networks(size, device)
+    before = most_memory(device)
     step = step_of(variant, generator, vgg, batch)
-    peak = peak_of(torch.bfloat16 if variant == "bf16" else torch.float32)
+    peak = peak_of(torch.bfloat16 if variant == "bf16" else torch.float32, device)
     step(), step(), peak()
     for line in sys.stdin:
         for _ in range(int(line)):
             step()
         seconds = []
         for function in (step, peak, peak, peak):
-            began = clock()
+            began = clock(device)
             function()
-            seconds.append(clock() - began)
+            seconds.append(clock(device) - began)
         found = {
             "seconds": seconds[0],
-            "peak": PEAK_OPERATIONS / min(seconds[1:]),
-            "GB": most_memory(),
+            "peak": PEAK_PICTURES[device] * PEAK_OPERATIONS / min(seconds[1:]),
+            "GB": most_memory(device),
             "GB before": before,
         }
         click.echo(json.dumps(found))
 
 
-def clock() -> float:
-    """Seconds: of this process's processor time with one thread, of wall time with more."""
-    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
-
-
-def most_memory() -> float:
-    """The most memory that this process ever had, in GB."""
-    if not (status := Path("/proc/self/status")).exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9  # in bytes on a Mac
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) * 1024 / 1e9
-
-
-def take_turns(cases: Sequence[Case], repeats: int, *, untimed: int = 0) -> dict[Case, list[dict[str, float]]]:
+def take_turns(
+    cases: Sequence[Case], repeats: int, *, untimed: int = 0, device: str = "cpu"
+) -> dict[Case, list[dict[str, float]]]:
     """Figures of every case, round by round. Each has a process of its own, so memory is its alone.
 
     Args:
@@ -187,7 +81,7 @@ def take_turns(cases: Sequence[Case], repeats: int, *, untimed: int = 0) -> dict
         name, size, batch = case
         if case not in workers:
             given = ["--sizes", str(size), "--batches", str(batch), "--threads", str(torch.get_num_threads())]
-            words = [sys.executable, "-m", "benchmarks.step", "--only", name, *given]
+            words = [sys.executable, "-m", "benchmarks.step", "--only", name, "--device", device, *given]
             workers[case] = subprocess.Popen(words, **pipes)
         stdin, stdout = workers[case].stdin, workers[case].stdout
         assert stdin is not None and stdout is not None
@@ -200,9 +94,9 @@ def take_turns(cases: Sequence[Case], repeats: int, *, untimed: int = 0) -> dict
     return figures
 
 
-def measure(size: int, batch: int, repeats: int) -> list[dict[str, Any]]:
+def measure(size: int, batch: int, repeats: int, device: str) -> list[dict[str, Any]]:
     """One row a variant; they take turns."""
-    found = take_turns([(name, size, batch) for name in VARIANTS], repeats)
+    found = take_turns([(name, size, batch) for name in VARIANTS], repeats, device=device)
     figures = {name: found[name, size, batch] for name in VARIANTS}
     return [row(name, size, batch, figures) for name in VARIANTS]
 
@@ -255,20 +149,28 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 @click.option("--batches", default="1,2,4", show_default=True)
 @click.option("--repeats", default=7, show_default=True)
 @click.option("--threads", type=int, help="Of torch.  [its own choice]")
+@click.option("--device", type=click.Choice([*PEAK_PICTURES]), default="cpu", show_default=True)
 @click.option("--quick", is_flag=True, help="64 px alone, three repeats.")
 @click.option("--only", type=click.Choice(VARIANTS), hidden=True)
 def main(
-    output: Path, sizes: str, batches: str, repeats: int, threads: int | None, quick: bool, only: str | None
+    output: Path,
+    sizes: str,
+    batches: str,
+    repeats: int,
+    threads: int | None,
+    device: str,
+    quick: bool,
+    only: str | None,
 ) -> None:
     """Measure, and write table, JSON and plot."""
     if threads:
         torch.set_num_threads(threads)
     cases = list(itertools.product(*([int(item) for item in text.split(",")] for text in (sizes, batches))))
     if only:
-        return work(only, *cases[0])
+        return work(only, *cases[0], device)
     rows: list[dict[str, Any]] = []
     for size, batch in [(SHIPPED, 1)] if quick else cases:
-        rows += measure(size, batch, 3 if quick else repeats)
+        rows += measure(size, batch, 3 if quick else repeats, device)
         for found in rows[-len(VARIANTS) :]:
             click.echo(
                 "  ".join(f"{key} {v:.3g}" if isinstance(v, float) else f"{key} {v}" for key, v in found.items())

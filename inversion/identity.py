@@ -48,7 +48,7 @@ class Identity:
         count = len(target)
         places = torch.stack(
             [face_place(each, f"picture {number + 1} of {count}") for number, each in enumerate(target)]
-        )
+        ).to(target)
 
         def describe(images: Images) -> Descriptors:
             return self.network(chips(images, places))

@@ -12,6 +12,7 @@ from wplus.core.shapes import Flags, Images, Losses
 from wplus.inversion.masks import Chosen
 from wplus.inversion.methods import Evaluation, Memory, Problem
 from wplus.inversion.objectives import Objective
+from wplus.inversion.recorded import Evaluated, recorded
 from wplus.inversion.records import Ending, Progress, Record, total_of
 from wplus.inversion.settings import WINDOW, Settings
 from wplus.inversion.spaces import Space, read
@@ -35,6 +36,7 @@ def steps(
     settings: Settings,
     resume: Progress | None = None,
     precise: tuple[Generator, Objective] | None = None,
+    record: bool = False,
 ) -> Iterator[Record]:
     """Descend; yields at most `settings.steps` + 1 records, the first before any update.
 
@@ -47,8 +49,9 @@ def steps(
         resume: the `progress` of an earlier record of the same call.
         precise: the same generator and objective in more precision, for the last `PRECISE` of the steps. All that a
             picture keeps of those before is its code and what the method learnt; one that was done is done anew.
+        record: evaluate by a CUDA graph where the GPU can; it is recorded anew whenever a picture leaves the batch.
     """
-    descent = _Descent(generator, target, objective, space)
+    descent = _Descent(generator, target, objective, space, record=record)
     never = settings.steps + 1
     turn = never if precise is None else settings.steps - math.floor(PRECISE * settings.steps)
     update = settings.method.on(Problem(generator, objective, space, settings.steps, settings.seed))
@@ -61,7 +64,7 @@ def steps(
         yield Record(first, state.best_losses, *read(state.best_code, space, generator), state, origin)
     for step in range(first, never):
         if precise is not None and step == max(first, turn):
-            descent = _Descent(precise[0], target, precise[1], space)
+            descent = _Descent(precise[0], target, precise[1], space, record=record)
             state = _renewed(state) if step == turn else state
         rows = state.running.nonzero().flatten()
         if not len(rows) and step < turn < never:
@@ -85,8 +88,12 @@ def steps(
 class _Descent:
     """What is evaluated at every step; fixed targets are kept for as long as the same pictures run."""
 
-    def __init__(self, generator: Generator, target: Images, objective: Objective, space: Space) -> None:
+    def __init__(
+        self, generator: Generator, target: Images, objective: Objective, space: Space, *, record: bool
+    ) -> None:
         self.generator, self.target, self.objective, self.space = generator, target, objective, space
+        self.record = record
+        self.replay: Callable[[Tensor], Evaluated] | None = None
         self.rows = torch.arange(len(target), device=target.device)
         self.compare: Callable[[Images], Mapping[str, Losses]] = objective.against(target)
 
@@ -108,14 +115,21 @@ class _Descent:
         """Losses and gradients of the pictures `rows` at their codes."""
         if not torch.equal(rows, self.rows):
             self.rows, self.compare = rows, self.objective.of(rows).against(self.target[rows])
+            self.replay = None
+        code = code.detach()
+        if self.record and self.replay is None:
+            self.replay = recorded(self.evaluated, code)
+        losses, gradient = (self.replay or self.evaluated)(code)
+        return Evaluation(step, code, total_of(losses), gradient, renewed), losses
+
+    def evaluated(self, code: Tensor) -> Evaluated:
+        """Losses by term and the gradient of their sum, with nothing asked of the host."""
         code = code.detach().requires_grad_(True)
         with torch.enable_grad():
             ws, noise = read(code, self.space, self.generator)
             losses = self._losses(code, self.generator(ws, noise=noise))
-            total = total_of(losses)
-            (gradient,) = torch.autograd.grad(total.sum(), code)  # a sum, not a mean: no image feels the others
-        losses = {name: values.detach() for name, values in losses.items()}
-        return Evaluation(step, code.detach(), total.detach(), gradient, renewed), losses
+            (gradient,) = torch.autograd.grad(total_of(losses).sum(), code)  # a sum: no image feels the others
+        return {name: values.detach() for name, values in losses.items()}, gradient
 
 
 def _judged(

@@ -90,7 +90,7 @@ def doubled(x: Tensor, kernel: Tensor) -> Tensor:
 
 def _kernel(x: Tensor, taps: tuple[float, ...], gain: float) -> Tensor:
     """The filter of sum `gain`, once a channel; shape (channels, 1, taps, taps)."""
-    line = torch.tensor(taps, device=x.device, dtype=x.dtype) / sum(taps)
+    line = torch.stack([x.new_full((), tap) for tap in taps]) / sum(taps)  # filled in place: a GPU need not wait
     return (torch.outer(line, line) * gain).expand(x.shape[1], 1, len(taps), len(taps))
 
 
