@@ -19,7 +19,8 @@ by `python docs/studies.py`; the reports themselves show the pictures, too.
 
 The papers used StyleGAN1 with faces of 1024 pixels, VGG16, 5000 steps at a rate of 0.01, and five pictures of a class.
 Here it is {generator}{since}: a small StyleGAN2 of 64 pixels, guided by {perceptual network}, {settings}. The
-photographs: {photographs}; of the cats one is a house cat, two are cheetahs, one is a lion; cars were not at hand.
+photographs: {photographs}; of the cats one is a house cat, one a tiger, two are lions, the dogs are two, twice each,
+and the paintings three pieces of one; cars were not at hand.
 A model of 64 pixels is not FFHQ at 1024: the order of things can be expected to come back, no single number can.
 Where the order does not come back, that is a result, and what we know of the reason stands beside it.
 
