@@ -89,6 +89,7 @@ def invert(
     if sizes != {(generator.resolution, generator.resolution)}:
         raise ValueError(f"crops have sizes {sorted(sizes)}, expected {generator.resolution} px square")
     target = torch.stack([item.picture for item in crops]).to(generator.device)
+    resume = resume and resume.to(generator.device)
     masks = [torch.ones_like(item.picture[0]) if item.mask is None else item.mask for item in crops]
     if objective is None:
         objective = objective_for(generator, perceptual_network(generator, compute=compute))

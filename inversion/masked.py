@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from wplus.core.shapes import Images
+from wplus.core.shapes import FeatureMaps, Images
 from wplus.inversion.masks import Chosen, Masks, check_mask, fitted, mask_json, picked
 from wplus.inversion.objectives import Comparison, Objective, Perceptual, PerPicture, Pixel, Term, check_weight
 from wplus.models import VGG
@@ -45,19 +45,23 @@ class MaskedStyle:
         return replace(self, mask=picked(self.mask, rows))
 
     def against(self, target: Images) -> Comparison:
-        wanted = self._gram(target)
-        return lambda images: self.weight * (self._gram(images) - wanted).square().mean(dim=(1, 2))
-
-    def _gram(self, images: Images) -> Tensor:
-        """Products of channels (batch, channels, channels), means over the masked places."""
-        maps = self.network(images, (self.tap,))[self.tap]
+        maps = self._maps(target)
         mask = fitted(self.mask, maps)
         assert mask is not None
-        maps = (mask.sqrt() * maps).flatten(2)  # (batch, channels, pixels)
-        return maps @ maps.transpose(1, 2) / (mask.sum(dim=(2, 3)) + 1e-8)
+        wanted = _gram(maps, mask)
+        return lambda images: self.weight * (_gram(self._maps(images), mask) - wanted).square().mean(dim=(1, 2))
+
+    def _maps(self, images: Images) -> FeatureMaps:
+        return self.network(images, (self.tap,))[self.tap]
 
     def to_json(self) -> dict[str, Any]:
         return {"network": self.network.name, "tap": self.tap, "weight": self.weight} | mask_json(self.mask)
+
+
+def _gram(maps: FeatureMaps, mask: Tensor) -> Tensor:
+    """Products of channels (batch, channels, channels), means over the masked places."""
+    maps = (mask.sqrt() * maps).flatten(2)  # (batch, channels, pixels)
+    return maps @ maps.transpose(1, 2) / (mask.sum(dim=(2, 3)) + 1e-8)
 
 
 @dataclass(frozen=True, eq=False)

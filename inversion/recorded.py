@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -19,6 +21,29 @@ AGREES = 1e-2
 also in half precision."""
 
 
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A graph, and all memory that it reads and writes, which it does not keep itself.
+
+    Args:
+        evaluate: what was recorded; it keeps networks and targets.
+        run: starts the graph.
+        place: where they read the code.
+        losses, gradient: where they leave what they found.
+    """
+
+    evaluate: Callable[[Tensor], Evaluated]
+    run: Callable[[], None]
+    place: Tensor
+    losses: dict[str, Losses]
+    gradient: Tensor
+
+    def __call__(self, code: Tensor) -> Evaluated:
+        self.place.copy_(code.detach())
+        self.run()
+        return {name: values.clone() for name, values in self.losses.items()}, self.gradient.clone()
+
+
 def recorded(evaluate: Callable[[Tensor], Evaluated], code: Tensor) -> Callable[[Tensor], Evaluated]:
     """The same function of codes of this shape on this GPU; itself where it cannot be recorded, or replays otherwise.
 
@@ -26,29 +51,31 @@ def recorded(evaluate: Callable[[Tensor], Evaluated], code: Tensor) -> Callable[
         evaluate: runs the same kernels at every call, and asks nothing of the host.
         code: a sample; a replay is tried with its half.
     """
-    place = code.clone()
+    code = code.detach()
+    place, other = code.clone(), 0.5 * code
     with torch.cuda.device(code.device):
-        here, beside = torch.cuda.current_stream(), torch.cuda.Stream()
+        here, beside = torch.cuda.current_stream(), _stream(code.device)
         beside.wait_stream(here)
-        with torch.cuda.stream(beside):
-            for _ in range(WARM_UP):
-                evaluate(place)
-        here.wait_stream(beside)
-        graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
-                losses, gradient = evaluate(place)
+            with torch.cuda.stream(beside):
+                for _ in range(WARM_UP):
+                    expected = evaluate(other)
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph, stream=beside):
+                    losses, gradient = evaluate(place)
         except RuntimeError as error:
             return _plainly(evaluate, str(error).split("\n", 1)[0])
+        finally:
+            here.wait_stream(beside)
 
-    def replay(code: Tensor) -> Evaluated:
-        place.copy_(code)
-        graph.replay()
-        return {name: values.clone() for name, values in losses.items()}, gradient.clone()
+    recording = Recording(evaluate, graph.replay, place, losses, gradient)
+    return recording if _agree(recording(other), expected) else _plainly(evaluate, "a replay gave something else")
 
-    if not _agree(replay(0.5 * code), evaluate(0.5 * code)):
-        return _plainly(evaluate, "a replay gave something else")
-    return replay
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """The one to record on: libraries keep memory for every stream that they ran on."""
+    return torch.cuda.Stream(device)
 
 
 def _plainly(evaluate: Callable[[Tensor], Evaluated], reason: str) -> Callable[[Tensor], Evaluated]:
@@ -57,5 +84,6 @@ def _plainly(evaluate: Callable[[Tensor], Evaluated], reason: str) -> Callable[[
 
 
 def _agree(ours: Evaluated, theirs: Evaluated) -> bool:
+    """Whether numbers are the same but for rounding, where there are any: a trial may be out of all bounds."""
     pairs = [(ours[0][name], values) for name, values in theirs[0].items()] + [(ours[1], theirs[1])]
-    return all(bool((a - b).norm() <= AGREES * b.norm()) for a, b in pairs)
+    return all(bool((a - b).nan_to_num().norm() <= AGREES * b.nan_to_num().norm()) for a, b in pairs)

@@ -1,8 +1,9 @@
 """The moments of a descent: what was found, and all that is needed to go on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,6 +45,11 @@ class Progress:
     """An `Ending` of each picture."""
     seconds: float
     """Wall time so far."""
+
+    def to(self, device: torch.device) -> "Progress":
+        """The same on another device."""
+        moved = {item.name: _moved(getattr(self, item.name), device) for item in fields(self)}
+        return replace(self, **moved)
 
     @property
     def running(self) -> Flags:
@@ -90,3 +96,10 @@ class Record:
 def total_of(losses: Mapping[str, Losses]) -> Losses:
     """The sum of all terms."""
     return torch.stack(list(losses.values())).sum(dim=0)
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """A tensor, or a dictionary of tensors, on another device; numbers as they are."""
+    if isinstance(value, dict):
+        return {name: item.to(device) for name, item in value.items()}
+    return value.to(device) if isinstance(value, Tensor) else value

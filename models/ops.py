@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wplus.core.shapes import Ws
 from wplus.models.network import Noise
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -19,6 +20,14 @@ LEAKY_GAIN = math.sqrt(2.0)  # keeps the variance of what passes the leaky ReLU
 def full_precision(ws: Tensor) -> torch.dtype:
     """What these codes are rendered in unless told otherwise: their own precision, at least fp32."""
     return torch.promote_types(ws.dtype, torch.float32)
+
+
+def takes_halves(ws: Ws, maps: Sequence[Tensor | None] = ()) -> bool:
+    """Whether layers that were trained in fp16 run in it: on a GPU, where no gradient is wanted.
+
+    That of a mean over pixels would vanish in fp16; NVIDIA's training scales losses for it.
+    """
+    return ws.device.type == "cuda" and not any(item is not None and item.requires_grad for item in (ws, *maps))
 
 
 def normalise_second_moment(x: Tensor) -> Tensor:

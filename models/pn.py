@@ -13,7 +13,7 @@ from wplus.core.shapes import Axes, Axis, Ws
 from wplus.models.generator import Generator
 from wplus.models.ops import LEAKY_SLOPE
 
-_FITTED: dict[str, "PNSpace"] = {}  # by fingerprint: copies of a generator share theirs
+_FITTED: dict[tuple[str, torch.device], "PNSpace"] = {}  # by fingerprint: copies of a generator share theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,6 @@ class PNSpace:
         """The rows of W+ that `to_pn` takes to `v`."""
         return from_p((v * self.scales) @ self.components + self.mean)
 
-    def to(self, device: torch.device | str) -> "PNSpace":
-        """The same space on another device."""
-        return PNSpace(self.mean.to(device), self.components.to(device), self.scales.to(device))
-
 
 def to_p(ws: Ws) -> Ws:
     """Rows of W+ in P, where the last leaky ReLU of the mapping network is undone; its slope is StyleGAN's own, 0.2."""
@@ -70,11 +66,10 @@ def pn_of(generator: Generator) -> PNSpace:
     Raises:
         GeneratorError: the generator's mapped codes are no single vectors of W.
     """
-    found = _FITTED.get(generator.fingerprint) or fit_pn(generator)
-    if found.mean.device != generator.device:
-        found = found.to(generator.device)
-    _FITTED[generator.fingerprint] = found
-    return found
+    key = generator.fingerprint, generator.device
+    if key not in _FITTED:
+        _FITTED[key] = fit_pn(generator)
+    return _FITTED[key]
 
 
 def fit_pn(generator: Generator, *, samples: int = 10_000) -> PNSpace:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from wplus.core.shapes import W, Ws
 from wplus.models.mapping import Activation, MappingConfig, MappingNetwork
 from wplus.models.network import Noise, Rendered
-from wplus.models.ops import TAPS, Linear, full_precision, leaky, modulated_conv, noise_maps, upsample
+from wplus.models.ops import TAPS, Linear, full_precision, leaky, modulated_conv, noise_maps, takes_halves, upsample
 
 RESIDUAL_GAIN = math.sqrt(0.5)  # keeps the variance of the sum of two branches
 
@@ -246,18 +246,18 @@ class Synthesis(nn.Module):
             ws: shape (batch, layers, w_dim).
             noise: a mode, or one map (batch, 1, height, width) a layer.
             dtype: precision of the convolutions; styles and colours stay in that of the codes. None: the codes', at
-                least fp32, and on a GPU fp16 at the config's `half_resolutions`.
+                least fp32, and on a GPU fp16 at the config's `half_resolutions` where no gradient is wanted.
         """
         maps = noise_maps(noise, self._constants, batch=ws.shape[0]) or [None] * self.config.layers
         x = self.blocks[0].const.expand(ws.shape[0], -1, -1, -1)
         if ws.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)  # depthwise filters are many times faster so
-        full, row = full_precision(ws), 0
+        full, halves, row = full_precision(ws), takes_halves(ws, maps), 0
         picture: Tensor | None = None
         for index, block in enumerate(self.blocks):
             end = row + len(block.convs)
-            halved = self.config.halved(index) and ws.device.type == "cuda"
-            x = block(x.to(dtype or (torch.float16 if halved else full)), ws[:, row:end], maps[row:end])
+            own = torch.float16 if halves and self.config.halved(index) else full
+            x = block(x.to(dtype or own), ws[:, row:end], maps[row:end])
             row = end
             if picture is not None:
                 picture = upsample(picture, self.config.taps)

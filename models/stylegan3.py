@@ -18,7 +18,7 @@ from wplus.core.shapes import W, Ws
 from wplus.models.filters import lowpass, radial_lowpass
 from wplus.models.mapping import MappingConfig, MappingNetwork
 from wplus.models.network import Noise, Rendered
-from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear, full_precision
+from wplus.models.ops import LEAKY_GAIN, LEAKY_SLOPE, Linear, full_precision, takes_halves
 
 Transform = Float[Tensor, "*batch 3 3"]
 """Where a point of the picture is looked up: a matrix on (x, y, 1), pictures being one unit wide around the origin."""
@@ -315,7 +315,8 @@ class Synthesis(nn.Module):
         Args:
             ws: shape (batch, layers, w_dim).
             noise: any mode, it takes none.
-            dtype: precision of the layers. None: the codes', at least fp32, and on a GPU fp16 where the config says so.
+            dtype: precision of the layers. None: the codes', at least fp32, and on a GPU fp16 where the config says so
+                and no gradient is wanted.
             transform: where the picture's points are looked up, (3, 3) or one an image; None for the network's own.
 
         Raises:
@@ -323,10 +324,10 @@ class Synthesis(nn.Module):
         """
         if isinstance(noise, tuple) and noise:
             raise ValueError(f"{len(noise)} noise maps given, StyleGAN3 takes none")
-        full = full_precision(ws)
+        full, halves = full_precision(ws), takes_halves(ws)
         x = self.input(ws[:, 0], transform)
         for row, layer in enumerate(self.stack, start=1):
-            own = torch.float16 if layer.halved and ws.device.type == "cuda" else full
+            own = torch.float16 if halves and layer.halved else full
             x = layer(x.to(dtype or own), ws[:, row])
         return x.to(full).contiguous() * self.output_scale
 

@@ -17,7 +17,7 @@ CACHE = 1 << 20
 def parts(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Maps (batch, height, width, channels) of one height, cut alike into bands; the first is not the smallest."""
     height, size = maps[0].shape[1], maps[0].element_size() * maps[0].numel()
-    if size <= CACHE:
+    if size <= CACHE or maps[0].device.type != "cpu":
         return iter([maps])
     step = max(1, CACHE * height // size)
     return zip(*(item.split(step, dim=1) for item in maps), strict=True)
