@@ -12,7 +12,7 @@ from torch.nn import functional
 from benchmarks import plain
 from wplus.core.shapes import Ws
 from wplus.inversion import image2stylegan
-from wplus.inversion.recorded import Evaluated, recorded
+from wplus.inversion.graph import Evaluated, captured
 from wplus.inversion.records import total_of
 from wplus.models import (
     VGG,
@@ -105,7 +105,7 @@ def step_of(variant: str, generator: Generator, vgg: VGG, batch: int) -> Callabl
         losses = compare(quick(code))
         return losses, torch.autograd.grad(total_of(losses).sum(), code)[0]
 
-    ours = recorded(evaluate, ws) if place.type == "cuda" and variant in ("fast", "bf16") else evaluate
+    ours = captured(evaluate, ws) if place.type == "cuda" and variant in ("fast", "bf16") else evaluate
     return lambda: ours(ws)[1]
 
 

@@ -105,7 +105,7 @@ def invert(
         precise = (fast(generator, compute_for(generator)), in_fp32(objective)) if chosen.path == "bf16" else None
         descent = steps(
             quick, target, objective, space=space, start=start, settings=settings, resume=resume, precise=precise,
-            record=generator.device.type == "cuda" and chosen.path != "reference",
+            graph=generator.device.type == "cuda" and chosen.path != "reference",
         )  # fmt: skip
         for record in descent:
             totals.append(record.total)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from wplus.core.shapes import Flags, Images, Losses
+from wplus.inversion.graph import Evaluated, captured
 from wplus.inversion.masks import Chosen
 from wplus.inversion.methods import Evaluation, Memory, Problem
 from wplus.inversion.objectives import Objective
-from wplus.inversion.recorded import Evaluated, recorded
 from wplus.inversion.records import Ending, Progress, Record, total_of
 from wplus.inversion.settings import WINDOW, Settings
 from wplus.inversion.spaces import Space, read
@@ -36,7 +36,7 @@ def steps(
     settings: Settings,
     resume: Progress | None = None,
     precise: tuple[Generator, Objective] | None = None,
-    record: bool = False,
+    graph: bool = False,
 ) -> Iterator[Record]:
     """Descend; yields at most `settings.steps` + 1 records, the first before any update.
 
@@ -49,9 +49,9 @@ def steps(
         resume: the `progress` of an earlier record of the same call.
         precise: the same generator and objective in more precision, for the last `PRECISE` of the steps. All that a
             picture keeps of those before is its code and what the method learnt; one that was done is done anew.
-        record: evaluate by a CUDA graph where the GPU can; it is recorded anew whenever a picture leaves the batch.
+        graph: evaluate by a CUDA graph where the GPU can; it is captured anew whenever a picture leaves the batch.
     """
-    descent = _Descent(generator, target, objective, space, record=record)
+    descent = _Descent(generator, target, objective, space, graph=graph)
     never = settings.steps + 1
     turn = never if precise is None else settings.steps - math.floor(PRECISE * settings.steps)
     update = settings.method.on(Problem(generator, objective, space, settings.steps, settings.seed))
@@ -64,7 +64,7 @@ def steps(
         yield Record(first, state.best_losses, *read(state.best_code, space, generator), state, origin)
     for step in range(first, never):
         if precise is not None and step == max(first, turn):
-            descent = _Descent(precise[0], target, precise[1], space, record=record)
+            descent = _Descent(precise[0], target, precise[1], space, graph=graph)
             state = _renewed(state) if step == turn else state
         rows = state.running.nonzero().flatten()
         if not len(rows) and step < turn < never:
@@ -89,10 +89,10 @@ class _Descent:
     """What is evaluated at every step; fixed targets are kept for as long as the same pictures run."""
 
     def __init__(
-        self, generator: Generator, target: Images, objective: Objective, space: Space, *, record: bool
+        self, generator: Generator, target: Images, objective: Objective, space: Space, *, graph: bool
     ) -> None:
         self.generator, self.target, self.objective, self.space = generator, target, objective, space
-        self.record = record
+        self.graph = graph
         self.replay: Callable[[Tensor], Evaluated] | None = None
         self.rows = torch.arange(len(target), device=target.device)
         self.compare: Callable[[Images], Mapping[str, Losses]] = objective.against(target)
@@ -117,8 +117,8 @@ class _Descent:
             self.rows, self.compare = rows, self.objective.of(rows).against(self.target[rows])
             self.replay = None
         code = code.detach()
-        if self.record and self.replay is None:
-            self.replay = recorded(self.evaluated, code)
+        if self.graph and self.replay is None:
+            self.replay = captured(self.evaluated, code)
         losses, gradient = (self.replay or self.evaluated)(code)
         return Evaluation(step, code, total_of(losses), gradient, renewed), losses
 

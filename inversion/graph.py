@@ -1,4 +1,4 @@
-"""What a descent evaluates at every step as a CUDA graph: recorded once, then started by one call to the GPU."""
+"""What a descent evaluates at every step as a CUDA graph: captured once, then started by one call to the GPU."""
 
 import warnings
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Evaluated = tuple[dict[str, Losses], Tensor]
 """Losses by term, and the gradient of their sum to the code."""
 
 WARM_UP = 3
-"""Evaluations before the recording: libraries choose their kernels and take their memory in them."""
+"""Evaluations before the capture: libraries choose their kernels and take their memory in them."""
 
 AGREES = 1e-2
 """Relative difference, of norms, within which a replay is what it should be: kernels that add in any order stay below,
@@ -22,11 +22,11 @@ also in half precision."""
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
-    """A graph, and all memory that it reads and writes, which it does not keep itself.
+class Graph:
+    """A CUDA graph, and all memory that it reads and writes, which it does not keep itself.
 
     Args:
-        evaluate: what was recorded; it keeps networks and targets.
+        evaluate: what was captured; it keeps networks and targets.
         run: starts the graph.
         place: where they read the code.
         losses, gradient: where they leave what they found.
@@ -44,8 +44,8 @@ class Recording:
         return {name: values.clone() for name, values in self.losses.items()}, self.gradient.clone()
 
 
-def recorded(evaluate: Callable[[Tensor], Evaluated], code: Tensor) -> Callable[[Tensor], Evaluated]:
-    """The same function of codes of this shape on this GPU; itself where it cannot be recorded, or replays otherwise.
+def captured(evaluate: Callable[[Tensor], Evaluated], code: Tensor) -> Callable[[Tensor], Evaluated]:
+    """The same function of codes of this shape on this GPU; itself where it cannot be captured, or replays otherwise.
 
     Args:
         evaluate: runs the same kernels at every call, and asks nothing of the host.
@@ -68,13 +68,13 @@ def recorded(evaluate: Callable[[Tensor], Evaluated], code: Tensor) -> Callable[
         finally:
             here.wait_stream(beside)
 
-    recording = Recording(evaluate, graph.replay, place, losses, gradient)
-    return recording if _agree(recording(other), expected) else _plainly(evaluate, "a replay gave something else")
+    replay = Graph(evaluate, graph.replay, place, losses, gradient)
+    return replay if _agree(replay(other), expected) else _plainly(evaluate, "a replay gave something else")
 
 
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
-    """The one to record on: libraries keep memory for every stream that they ran on."""
+    """The one to capture on: libraries keep memory for every stream that they ran on."""
     return torch.cuda.Stream(device)
 
 

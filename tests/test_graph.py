@@ -1,4 +1,4 @@
-"""A step that a GPU may record asks nothing of the host; where there is a GPU, its replay is the step."""
+"""A step that a GPU may capture asks nothing of the host; where there is a GPU, its replay is the step."""
 
 import contextlib
 import types
@@ -9,10 +9,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from wplus.inversion import Mean, Objective, P, Settings, W, WithNoise, WPlus, Z, image2stylegan, steps
+from wplus.inversion.graph import captured
 from wplus.inversion.masked import image2stylegan_pp
 from wplus.inversion.optimise import _Descent
 from wplus.inversion.penalties import NoiseCorrelation
-from wplus.inversion.recorded import recorded
 from wplus.models import (
     VGG,
     Card,
@@ -86,7 +86,7 @@ def test_a_step_asks_nothing_of_the_host(kind, space, no_values_from_python):
     target = torch.zeros(2, 3, side, side, device="meta")
     start = generator.mean_ws.expand(2, -1, -1)
     code = target[:, 0, 0, : generator.z_dim] if isinstance(space, Z) else space.code(start, generator)
-    descent = _Descent(generator, target, objective, space, record=False)
+    descent = _Descent(generator, target, objective, space, graph=False)
     no_values_from_python()
     with OnlyOn("meta"):
         losses, gradient = descent.evaluated(code)
@@ -98,7 +98,7 @@ def test_a_masked_step_asks_nothing_of_the_host(no_values_from_python):
     generator, network = tiny("meta")
     mask, reference = torch.rand(16, 16), torch.zeros(1, 3, 16, 16)
     objective = image2stylegan_pp(network, reference, mask, style_weight=0.1)
-    descent = _Descent(generator, torch.zeros(2, 3, 16, 16, device="meta"), objective, WPlus(), record=False)
+    descent = _Descent(generator, torch.zeros(2, 3, 16, 16, device="meta"), objective, WPlus(), graph=False)
     no_values_from_python()
     with OnlyOn("meta"):
         losses, _ = descent.evaluated(generator.mean_ws.expand(2, -1, -1))
@@ -113,7 +113,7 @@ def test_paths_on_a_gpu():
 
 
 class Tape(TorchDispatchMode):
-    """What a CUDA graph does, on the CPU: the same operations again on the very memory that they were recorded with."""
+    """What a CUDA graph does, on the CPU: the same operations again on the very memory that they were captured with."""
 
     def __init__(self):
         super().__init__()
@@ -140,43 +140,41 @@ def taped(monkeypatch):
     stand_ins |= {"stream": contextlib.nullcontext, "device": contextlib.nullcontext}
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
-    monkeypatch.setattr("wplus.inversion.recorded._stream", lambda device: stream)
+    monkeypatch.setattr("wplus.inversion.graph._stream", lambda device: stream)
 
 
-def descend(device, *, record):
+def descend(device, *, graph):
     """Three pictures, of which one is done before the others."""
     generator, network = tiny(device)
     target = torch.cat([generator(generator.sample(seed)).clamp(-1, 1) for seed in range(3)])
     settings = Settings(steps=30, target_loss=0.5)
-    run = steps(
-        generator, target, image2stylegan(network), space=WPlus(), start=Mean(), settings=settings, record=record
-    )
+    run = steps(generator, target, image2stylegan(network), space=WPlus(), start=Mean(), settings=settings, graph=graph)
     return [(record.total, record.ws, record.progress.running) for record in run]
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_replayed_descent_is_the_plain_one(taped):
-    plain, ours = (descend("cpu", record=record) for record in (False, True))
+    plain, ours = (descend("cpu", graph=graph) for graph in (False, True))
     assert len(plain) == len(ours)
     assert all(
         torch.equal(a, b) for one, other in zip(plain, ours, strict=True) for a, b in zip(one, other, strict=True)
     )
-    assert len({int(running.sum()) for *_, running in plain}) > 1, "none left the batch, so nothing was recorded anew"
+    assert len({int(running.sum()) for *_, running in plain}) > 1, "none left the batch, so nothing was captured anew"
 
 
-def test_what_cannot_be_recorded_runs_as_usual(taped, monkeypatch):
+def test_what_cannot_be_captured_runs_as_usual(taped, monkeypatch):
     evaluate = lambda code: ({"loss": code.square().sum(dim=1)}, 2 * code)
     code = torch.tensor([[1.0, -2.0]])
     monkeypatch.setattr(Tape, "replay", lambda self: None)
     with pytest.warns(UserWarning, match="a replay gave something else"):
-        assert recorded(evaluate, code) is evaluate
+        assert captured(evaluate, code) is evaluate
 
     def refuse(tape, stream):
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
     monkeypatch.setattr(torch.cuda, "graph", refuse)
     with pytest.warns(UserWarning, match="not as a CUDA graph: operation not permitted when stream is capturing$"):
-        assert recorded(evaluate, code) is evaluate
+        assert captured(evaluate, code) is evaluate
 
 
 def test_a_descent_goes_on_where_another_device_stopped():
@@ -192,7 +190,7 @@ def test_a_descent_goes_on_where_another_device_stopped():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.filterwarnings("error")
-def test_a_descent_on_a_gpu_is_recorded():
-    plain, ours = (descend("cuda", record=record) for record in (False, True))
+def test_a_descent_on_a_gpu_is_captured():
+    plain, ours = (descend("cuda", graph=graph) for graph in (False, True))
     for (a, *_), (b, *_) in zip(plain[:5], ours[:5], strict=True):  # later ones go apart, for sums come in any order
         assert torch.allclose(a, b, rtol=1e-2)
