@@ -44,7 +44,7 @@ WHY: dict[tuple[str, str], str] = {
     (
         "expression",
         "Lambda is the intensity",
-    ): "Beyond 0.5 faces of 64 pixels break up, and what is found moves anyhow.",
+    ): "Beyond 0.5 faces of 64 pixels break up, and movement means little.",
 }
 """Study, and words of a paper's finding -> why ours differs, as far as we know."""
 
