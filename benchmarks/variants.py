@@ -118,10 +118,8 @@ def _taken(ws: Tensor) -> Tensor:
 
 def peak_of(dtype: torch.dtype, device: str = "cpu") -> Callable[[], Tensor]:
     """A convolution of `PEAK_OPERATIONS` a picture that shows what the machine can do."""
-    weight, x = (
-        torch.randn(256, 256, 3, 3, device=device),
-        torch.randn(PEAK_PICTURES[device], 64, 64, 256).to(device, dtype),
-    )
+    weight = torch.randn(256, 256, 3, 3, device=device)
+    x = torch.randn(PEAK_PICTURES[device], 64, 64, 256, device=device).to(dtype)
     if device == "cpu":
         conv = Convolution(weight, precision=Precision(dtype, dtype), winograd=False)
         return lambda: conv.forward(x)
