@@ -2,7 +2,7 @@
 
     python -m benchmarks.scaling ../shared/photos/aligned -o runs/scaling
 
-Steps are those of `benchmarks/step.py`: at 64 px of the networks that ship, above of random weights. Photographs go
+Steps are those of `benchmarks/variants.py`: at 64 px of the networks that ship, above of random weights. Photographs go
 through `invert_groups` with faces-64, eight together, in a process of their own that is timed from its start. The
 points of a curve take turns, and figures are medians; with --threads 1 seconds are those of the processor.
 

@@ -41,10 +41,7 @@ WHY: dict[tuple[str, str], str] = {
         " their norm in P_N (weight 0.06, 60 steps) do transfer: mouth and eyes follow most sources in 4 of 4 people"
         " (benchmarks/main_job.py)."
     ),
-    (
-        "expression",
-        "Lambda is the intensity",
-    ): "Beyond 0.5 faces of 64 pixels break up, and movement means little.",
+    ("expression", "Lambda is the intensity"): ("Beyond 0.5 faces of 64 pixels break up, and movement means little."),
 }
 """Study, and words of a paper's finding -> why ours differs, as far as we know."""
 

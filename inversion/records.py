@@ -1,7 +1,7 @@
 """The moments of a descent: what was found, and all that is needed to go on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
@@ -48,8 +48,7 @@ class Progress:
 
     def to(self, device: torch.device) -> "Progress":
         """The same on another device."""
-        moved = {item.name: _moved(getattr(self, item.name), device) for item in fields(self)}
-        return replace(self, **moved)
+        return combined([self], lambda own: own[0].to(device))
 
     @property
     def running(self) -> Flags:
@@ -98,8 +97,12 @@ def total_of(losses: Mapping[str, Losses]) -> Losses:
     return torch.stack(list(losses.values())).sum(dim=0)
 
 
-def _moved(value: Any, device: torch.device) -> Any:
-    """A tensor, or a dictionary of tensors, on another device; numbers as they are."""
-    if isinstance(value, dict):
-        return {name: item.to(device) for name, item in value.items()}
-    return value.to(device) if isinstance(value, Tensor) else value
+def combined(states: Sequence[Progress], combine: Callable[[list[Tensor]], Tensor]) -> Progress:
+    """One state of several, each of its tensors made of theirs; numbers are those of the first."""
+
+    def of(values: list[Any]) -> Any:
+        if isinstance(values[0], Mapping):
+            return {name: of([value[name] for value in values]) for name in values[0]}
+        return combine(values) if isinstance(values[0], Tensor) else values[0]
+
+    return Progress(**{item.name: of([getattr(state, item.name) for state in states]) for item in fields(Progress)})

@@ -1,15 +1,11 @@
 """The state of a group whose descent was broken off, on disk: a file for each of its pictures."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from wplus.inversion.progress import load_progress, save_progress
-from wplus.inversion.records import Progress
+from wplus.inversion.records import Progress, combined
 
 
 def save_state(path: Path, progress: Progress, *, pictures: int, key: str) -> None:
@@ -28,7 +24,7 @@ def load_state(path: Path, *, pictures: int, key: str) -> Progress | None:
     rows = [row for row in found if row is not None]
     if len(rows) < pictures or len({row.step for row in rows}) > 1:  # killed while it was written: begun again
         return None
-    return replace(rows[0], **{item.name: _join([getattr(row, item.name) for row in rows]) for item in fields(rows[0])})
+    return combined(rows, torch.cat)
 
 
 def remove_state(path: Path) -> None:
@@ -39,12 +35,3 @@ def remove_state(path: Path) -> None:
 
 def _row(path: Path, index: int) -> Path:
     return path.with_name(f"{path.name}-{index}.safetensors")
-
-
-def _join(rows: Sequence[Any]) -> Any:
-    """Values of single pictures as those of a batch."""
-    if isinstance(rows[0], Tensor):
-        return torch.cat(list(rows))
-    if isinstance(rows[0], Mapping):
-        return {name: _join([row[name] for row in rows]) for name in rows[0]}
-    return rows[0]
