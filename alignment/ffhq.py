@@ -5,18 +5,20 @@ Karras et al., "Progressive Growing of GANs" (arXiv 1710.10196), appendix C.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy  # whose parts load when they are used
 import torch
+from PIL import Image
 
-from wplus.alignment.landmarks import Face, Photo, detect
+from wplus.alignment.landmarks import Face, detect
 from wplus.alignment.warp import Array, cut, side
 from wplus.core.errors import FaceError
-from wplus.core.images import from_bytes, read_photo, resized, to_bytes
+from wplus.core.images import AnyPhoto, as_picture, as_png, from_bytes, resized, to_bytes, to_pil
 from wplus.core.shapes import Mask, Picture, Resized
 
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -110,6 +112,22 @@ class Crop:
     mask: Mask | None = None
     """Weights (size, size) in [0, 1]."""
 
+    def __repr__(self) -> str:
+        width, height = self.alignment.photo
+        masked = "" if self.mask is None else ", masked"
+        return f"Crop({self.alignment.size} px of a photograph of {width} x {height}{masked})"
+
+    def to_pil(self) -> Image.Image:
+        """The crop as a PIL picture."""
+        return to_pil(self.picture)
+
+    def numpy(self) -> np.ndarray:
+        """The crop as bytes: uint8 (size, size, 3)."""
+        return to_bytes(self.picture)
+
+    def _repr_png_(self) -> bytes:
+        return as_png(self.picture)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -165,11 +183,11 @@ class Layout:
         return fade
 
 
-def align(photo: Photo, *, size: int, face: int | Face = 0) -> Crop:
+def align(photo: AnyPhoto, *, size: int, face: int | Face = 0) -> Crop:
     """The FFHQ crop of a face in a photograph.
 
     Args:
-        photo: a file, or an upright picture (3, height, width) in [-1, 1].
+        photo: a file, or an upright picture in any form that `as_picture` takes.
         size: pixels of the crop's side.
         face: a number in the order of `detect`, the largest first, or a face that was found before.
 
@@ -179,15 +197,15 @@ def align(photo: Photo, *, size: int, face: int | Face = 0) -> Crop:
         WeightsError: the file of dlib's predictor is missing.
         ValueError: a size below 1.
     """
-    name = "the photograph" if isinstance(photo, torch.Tensor) else str(photo)
-    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    name = str(photo) if isinstance(photo, str | Path) else "the photograph"
+    picture = as_picture(photo)
     if not isinstance(face, Face):
         face = chosen(detect(picture), face, name)
     height, width = picture.shape[1:]
     return crop(picture, Alignment.of(face.landmarks, photo=(width, height), size=size))
 
 
-def as_crop(photo: Photo, *, size: int) -> Crop:
+def as_crop(photo: AnyPhoto, *, size: int) -> Crop:
     """A picture that is an aligned face already, brought to `size`; its alignment is the whole picture.
 
     Raises:
@@ -195,8 +213,8 @@ def as_crop(photo: Photo, *, size: int) -> Crop:
         FaceError: it is not square.
         ValueError: a size below 1.
     """
-    name = "the picture" if isinstance(photo, torch.Tensor) else str(photo)
-    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    name = str(photo) if isinstance(photo, str | Path) else "the picture"
+    picture = as_picture(photo)
     height, width = picture.shape[1:]
     if height != width:
         raise FaceError(f"{name}: {width}x{height} is no aligned crop, which is square; have it aligned")
@@ -205,14 +223,38 @@ def as_crop(photo: Photo, *, size: int) -> Crop:
     return Crop(resized(picture, height=size, width=size).clamp(-1, 1), alignment)
 
 
-def crop(photo: Photo, alignment: Alignment) -> Crop:
+def as_crops(photos: "Crop | AnyPhoto | Sequence[Crop | AnyPhoto]", *, size: int) -> list[Crop]:
+    """Crops of a size: those that are crops as they are, photographs aligned, squares of that very size as they are.
+
+    Raises:
+        ImageError: a file is no picture.
+        FaceError: a photograph shows no face.
+        ValueError: no crops, or a crop of another size.
+    """
+    if isinstance(photos, Crop | str | Path | Image.Image | np.ndarray | torch.Tensor):
+        photos = [photos]
+    crops = [_as_crop_of(photo, size) for photo in photos]
+    sizes = {tuple(item.picture.shape[1:]) for item in crops}
+    if sizes != {(size, size)}:
+        raise ValueError(f"crops have sizes {sorted(sizes)}, expected {size} px square")
+    return crops
+
+
+def _as_crop_of(photo: Any, size: int) -> Crop:
+    if isinstance(photo, Crop):
+        return photo
+    picture = as_picture(photo)
+    return as_crop(picture, size=size) if picture.shape[1:] == (size, size) else align(photo, size=size)
+
+
+def crop(photo: AnyPhoto, alignment: Alignment) -> Crop:
     """The crop that an alignment describes, with no detection: shrink, crop, pad, warp, as FFHQ's script does.
 
     Raises:
         ImageError: the file is no picture.
         FaceError: the alignment is of a photograph of another size, or the face lies outside it.
     """
-    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    picture = as_picture(photo)
     check_photo(picture, alignment)
     layout = Layout.of(alignment)
     picture = resized(picture, height=layout.shrunk[1], width=layout.shrunk[0])

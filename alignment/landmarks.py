@@ -3,7 +3,7 @@
 import functools
 import importlib.util
 import math
-import time
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,16 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 
 from wplus.alignment.warp import Array, apply, cut, inverse, square, to_picture, warp
 from wplus.core.errors import OutputError, WeightsError
 from wplus.core.files import cache_folder, replacing
-from wplus.core.images import read_photo, resized, to_bytes
+from wplus.core.images import AnyPhoto, as_picture, resized, to_bytes
 from wplus.core.shapes import Picture, Resized
-
-Photo = str | Path | Picture
-"""A photograph's file, or its upright picture."""
 
 _VIEW = 2000  # px of the long side; dlib's smallest face is 80 px, a 25th of this
 _LARGEST_VIEW = 4000  # px; a larger photograph is reduced, with faces of 80 px here still found
@@ -108,8 +104,15 @@ class DlibLandmarks:
             WeightsError: the file of the predictor is damaged.
         """
         pixels = to_bytes(picture)
+        begun = threading.Event()
+
+        def look() -> Any:
+            begun.set()
+            return self._detector.run(pixels, 0, 0.0)
+
         with ThreadPoolExecutor(1) as beside:
-            looking = beside.submit(self._detector.run, pixels, 0, 0.0)
+            looking = beside.submit(look)
+            begun.wait()  # reading the predictor holds the interpreter, so the detector goes first
             predictor = self._predictor
             boxes, scores, _ = looking.result()
         return [self._face(predictor(pixels, box), box, score) for box, score in zip(boxes, scores, strict=True)]
@@ -119,7 +122,6 @@ class DlibLandmarks:
         """Read at the first call, beside the detector; reading holds the interpreter, looking does not."""
         import dlib
 
-        time.sleep(0.005)  # in which the detector begins
         try:
             return dlib.shape_predictor(str(self._path))
         except RuntimeError as error:
@@ -142,21 +144,21 @@ def dlib_landmarks() -> LandmarkDetector:
     return DlibLandmarks()
 
 
-def detect(photo: Photo, *, detector: LandmarkDetector | None = None) -> list[Face]:
+def detect(photo: AnyPhoto, *, detector: LandmarkDetector | None = None) -> list[Face]:
     """The faces of a photograph, the largest first; an empty list where there is none.
 
     Faces from about 15 px in a small photograph, 40 px in one of 1000 px and 120 px in one of 6000 px are found. Where
     none stands upright, or a doubtful one, the photograph is also looked at turned by steps of 45 degrees.
 
     Args:
-        photo: a file, or a picture (3, height, width) in [-1, 1].
+        photo: a file, or a picture in any form that `as_picture` takes.
         detector: what finds upright faces; dlib's where none is given.
 
     Raises:
-        ImageError: the file is no picture.
+        ImageError: the photograph is no picture.
         WeightsError: the file of dlib's predictor is missing.
     """
-    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    picture = as_picture(photo)
     detector = detector or dlib_landmarks()
     found: list[Face] = []
     for look in _looks(picture, detector):

@@ -7,9 +7,8 @@ import torch
 from torch.nn import functional
 
 from wplus.alignment.ffhq import Alignment, Crop, crop
-from wplus.alignment.landmarks import Photo
 from wplus.alignment.restore import restore
-from wplus.core.images import read_photo
+from wplus.core.images import AnyPhoto, as_picture
 from wplus.core.shapes import Mask, Picture, PooledMask
 
 REACH = 0.08
@@ -29,14 +28,14 @@ def crop_mask(mask: Mask, alignment: Alignment) -> PooledMask:
     return (seen.mean(dim=0) + 1) / 2
 
 
-def restore_region(photo: Photo, before: Crop, after: Crop, taken: PooledMask) -> Picture:
+def restore_region(photo: AnyPhoto, before: Crop, after: Crop, taken: PooledMask) -> Picture:
     """The photograph with a region of an edited crop put back; all else is the photograph, bit for bit.
 
     What a generator misses of the photograph is kept where the photograph is kept: with weights t the result is
     after + (1 - t) (photograph - before), the first two `toned`. It fades out a little beyond the region.
 
     Args:
-        photo: the photograph's file, or its upright picture (3, height, width) in [-1, 1].
+        photo: the photograph's file, or its upright picture in any form that `as_picture` takes.
         before: what the generator shows of the crop unedited, of any size, with its alignment.
         after: the same, edited; of any size too.
         taken: t, in the crop's frame, of any size: 1 where the edit replaces the photograph.
@@ -45,7 +44,7 @@ def restore_region(photo: Photo, before: Crop, after: Crop, taken: PooledMask) -
         ImageError: the file is no picture.
         FaceError: the alignment is of a photograph of another size, or the face lies outside it.
     """
-    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    picture = as_picture(photo)
     area = grown(taken)
     unedited, edited = (restore(picture, _toned_within(picture, x, area)) for x in (before, after))
     weights, share = (_placed(mask, picture, after.alignment) for mask in (area, taken))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from wplus.alignment.ffhq import Alignment
 from wplus.alignment.local import crop_mask
+from wplus.alignment.masks import FAINT, as_mask, same_shape
 from wplus.core.errors import ImageError
 from wplus.core.images import PICTURE_SUFFIXES, find_pictures, read_photo
-from wplus.core.masks import FAINT, as_mask, same_shape
 from wplus.core.shapes import PooledMask
 
 

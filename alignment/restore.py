@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from wplus.alignment.ffhq import Alignment, Crop, Layout, check_photo
-from wplus.alignment.landmarks import Photo
 from wplus.alignment.warp import Array, inverse, reduced, scaled, side, to_picture, warp
-from wplus.core.images import read_photo, resized
+from wplus.core.images import AnyPhoto, as_picture, resized
 from wplus.core.shapes import Mask, Picture, Resized
 
 FEATHER = 0.1
@@ -20,14 +19,14 @@ FEATHER = 0.1
 _FINE = 1500  # px of the face's square up to which twice the photograph's resolution is worth its memory
 
 
-def restore(photo: Photo, crop: Crop | Resized, alignment: Alignment | None = None) -> Picture:
+def restore(photo: AnyPhoto, crop: Crop | Resized, alignment: Alignment | None = None) -> Picture:
     """The photograph with a crop, edited or not, put back where it was cut out.
 
     Outside the crop's square the result is the photograph, bit for bit; inside, the crop fades in over `FEATHER` of its
     side. It also fades out where FFHQ's padding had blurred the photograph's border.
 
     Args:
-        photo: the photograph's file, or its upright picture (3, height, width) in [-1, 1].
+        photo: the photograph's file, or its upright picture in any form that `as_picture` takes.
         crop: what `align` gave, or a square picture of any size with its alignment.
         alignment: of a picture; a `Crop` brings its own.
 
@@ -42,7 +41,7 @@ def restore(photo: Photo, crop: Crop | Resized, alignment: Alignment | None = No
     assert alignment is not None
     if face.ndim != 3 or face.shape[0] != 3 or face.shape[1] != face.shape[2]:
         raise ValueError(f"a crop has shape (3, size, size), got {tuple(face.shape)}")
-    picture = photo if isinstance(photo, torch.Tensor) else read_photo(photo)
+    picture = as_picture(photo)
     check_photo(picture, alignment)
     layout = Layout.of(alignment)
     # FFHQ divides the quad's coordinates, though pixels grow about their corners: this is where it really looked

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 
 from wplus.core.files import replacing, write_text
 from wplus.core.images import find_pictures
-from wplus.inversion import Settings
-from wplus.inversion.folder import (
+from wplus.optimisation import Settings
+from wplus.pipelines.folder import (
     Group,
     Here,
     Inverted,

@@ -17,17 +17,18 @@ from tqdm import tqdm
 
 from benchmarks.shipped.inversion import celebahq
 from wplus.alignment import align, as_crop, detect
-from wplus.cli.options import render_one
 from wplus.core import Latent, WplusError
 from wplus.core.animation import sheet, shown
 from wplus.core.images import find_pictures, write_picture
 from wplus.core.latent import join
 from wplus.core.shapes import Picture
 from wplus.editing import transfer_expression
-from wplus.inversion import Given, Settings, invert, objective_for
+from wplus.inversion import Given, invert, objective_for
 from wplus.metrics import SAME_PERSON, eye_opening, identity_distance, mouth_width, mse, psnr
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_generator, load_perceptual
+from wplus.optimisation import Settings
+from wplus.pipelines.rendering import render_one
 
 FOLDERS = ("aligned", "expressions", "odd")
 PEOPLE = ("female0001", "female0002", "male0001", "male0002")

@@ -27,24 +27,15 @@ from tqdm import tqdm
 from benchmarks.shipped.inversion import celebahq
 from benchmarks.variants import networks, step_of
 from wplus.core.shapes import Images, Losses, Ws
-from wplus.inversion import (
-    Adam,
-    Encoder,
-    Mean,
-    Projector,
-    QuasiNewton,
-    Settings,
-    Start,
-    WPlus,
-    objective_for,
-)
+from wplus.inversion import Encoder, Mean, Start, WPlus, objective_for
 from wplus.inversion import steps as descend
-from wplus.inversion.settings import EDITABILITY
+from wplus.inversion.presets import EDITABILITY
 from wplus.metrics import identity_distance, mse
 from wplus.metrics.latents import distance_to_mean, pn_norm
 from wplus.metrics.perceptual import load_lpips
 from wplus.models import VGG, Generator, fast, load_generator, load_perceptual
 from wplus.models.pn import pn_of
+from wplus.optimisation import Adam, Projector, QuasiNewton, Settings
 
 Networks = tuple[Generator, VGG]
 

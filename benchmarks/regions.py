@@ -22,13 +22,16 @@ from wplus.core import Latent
 from wplus.core.animation import sheet
 from wplus.core.images import find_pictures, resized, write_picture
 from wplus.core.shapes import Mask, Picture
-from wplus.editing import Patch, Portrait, blend_features, embed, local_edit, share, touched, with_detail
+from wplus.editing import Patch, blend_features, local_edit
 from wplus.editing.local import Where
-from wplus.editing.masks import Pooling
-from wplus.inversion import Adam, Encoder, Settings, image2stylegan, invert
+from wplus.editing.pooling import Pooling, share, touched
+from wplus.inversion import Encoder, image2stylegan, invert
 from wplus.metrics.identity import enlarged
 from wplus.metrics.local import masked_mse, seam_gradient
 from wplus.models import Generator, load_generator, load_perceptual
+from wplus.optimisation import Adam, Settings
+from wplus.pipelines.detail import with_detail
+from wplus.pipelines.portrait import Portrait, embed
 
 REGIONS = ("mouth", "eyes")
 SHOWN = 10

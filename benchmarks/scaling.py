@@ -40,11 +40,11 @@ from benchmarks.step import take_turns
 from benchmarks.variants import clock, most_memory, networks, operations_of
 from wplus.core.files import replacing, write_text
 from wplus.core.images import find_pictures
-from wplus.inversion import Settings
-from wplus.inversion.folder import Group, Here, Prepared, Reading, Recipe, Task, invert_groups
-from wplus.inversion.folder.memory import PAYS
-from wplus.inversion.records import Record
+from wplus.inversion.steps import Record
 from wplus.models import Machine
+from wplus.optimisation import Settings
+from wplus.pipelines.folder import Group, Here, Prepared, Reading, Recipe, Task, invert_groups
+from wplus.pipelines.folder.memory import PAYS
 
 BATCHES = {64: (1, 2, 4, 8, 16), 256: (1, 2, 4)}
 """Pictures together, by their side in pixels."""

@@ -13,7 +13,6 @@ from benchmarks import plain
 from wplus.core.shapes import Ws
 from wplus.inversion import image2stylegan
 from wplus.inversion.graph import Evaluated, captured
-from wplus.inversion.records import total_of
 from wplus.models import (
     VGG,
     Card,
@@ -27,6 +26,7 @@ from wplus.models import (
 )
 from wplus.models.fast.convolution import Convolution, Precision
 from wplus.models.vgg import INPUT_SIZE, VGGConfig
+from wplus.optimisation.records import total_of
 
 VARIANTS = ("usual", "usual, frozen", "reference", "fast", "mixed", "bf16")
 """The usual step as repositories leave it; with `requires_grad_(False)`; this project's four ways.

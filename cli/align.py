@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from wplus.alignment import align, chosen, detect
-from wplus.cli.jobs import attempt, run
-from wplus.cli.manifest import Job, Outcome
-from wplus.cli.options import output_option, progress
+from wplus.cli.folders import report
+from wplus.cli.options import output_option, progress, remark
 from wplus.core import FaceError
 from wplus.core.files import write_text
 from wplus.core.images import read_photo, write_picture
+from wplus.pipelines.folder.jobs import attempt, run
+from wplus.pipelines.folder.manifest import Job, Outcome
 
 
 @click.command()
@@ -59,4 +60,5 @@ def command(photos: tuple[Path, ...], output: Path, face: int, every: bool, size
         others = len(faces) - len(found)
         return Outcome("done", f"{names[0]}.png", f"{others} more face{'s' * (others > 1)} left out" if others else "")
 
-    run(photos, output, settings={"face": "all" if every else face, "size": size}, suffix=".png", work=work)
+    settings = {"face": "all" if every else face, "size": size}
+    report(run(photos, output, settings=settings, suffix=".png", work=work, note=remark))

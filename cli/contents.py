@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wplus.core import GeneratorError, ImageError, WplusError
-from wplus.core.foreign import read_tree
 from wplus.core.images import read_photo
-from wplus.core.latent_formats import holds_codes
 from wplus.core.tensorfile import KEY, read_header
 from wplus.models.checkpoints import format_of, unread
+from wplus.models.checkpoints.foreign import read_tree
+from wplus.models.checkpoints.latents import holds_codes
 
 
 class Contents(NamedTuple):

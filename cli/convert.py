@@ -10,9 +10,9 @@ from wplus.cli.convert_latent import convert_latents
 from wplus.cli.options import progress
 from wplus.core import OutputError, WplusError
 from wplus.core.files import check_not_input
-from wplus.core.latent_formats import LAYOUTS, Kind
 from wplus.models import Generator, load_generator
 from wplus.models.catalogue import GENERATORS
+from wplus.models.checkpoints.latents import LAYOUTS, Kind
 from wplus.models.checkpoints.tables import TOLD
 from wplus.models.checkpoints.writing import WRITERS, write_checkpoint
 from wplus.models.export import write_onnx, write_torchscript

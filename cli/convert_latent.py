@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from wplus.cli.options import render_one
 from wplus.core import Latent, LatentError, OutputError
-from wplus.core.latent_formats import Kind, Layout, read_codes, write_codes
 from wplus.core.tensorfile import is_foreign
 from wplus.models import Generator, StyleGAN3
+from wplus.models.checkpoints.latents import Kind, Layout, load_latent, read_codes, write_codes
 from wplus.models.stylespace import fit_rows
+from wplus.pipelines.rendering import render_one
 
 
 def convert_latents(
@@ -67,7 +67,7 @@ def _read(path: Path, kind: Kind | None) -> tuple[Latent, tuple[str, ...]]:
     if is_foreign(path):
         reading = read_codes(path, kind=kind)
         return reading.latent, reading.names
-    latent = Latent.load(path)
+    latent = load_latent(path)
     kept = latent.origin.settings.get("names", ()) if latent.origin else ()
     return latent, tuple(map(str, kept)) if isinstance(kept, list) and len(kept) == len(latent) else ()
 

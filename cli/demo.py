@@ -12,7 +12,7 @@ import torch
 
 from wplus.alignment import Crop, Face, align, detect, restore
 from wplus.cli.demo_page import Figure, Page, write_page
-from wplus.cli.options import DEFAULT_GENERATOR, descent, device_option, output_option, progress, render_one
+from wplus.cli.options import DEFAULT_GENERATOR, descent, device_option, output_option, progress
 from wplus.core import FaceError, Latent
 from wplus.core.animation import sheet, shown, strip, there_and_back, write_frames
 from wplus.core.files import write_text
@@ -20,10 +20,12 @@ from wplus.core.images import from_bytes, read_photo, write_picture
 from wplus.core.latent import join
 from wplus.core.shapes import Picture
 from wplus.editing import crossover, morph, transfer_expression
-from wplus.inversion import Inversion, Settings, invert
+from wplus.inversion import Inversion, invert
 from wplus.metrics import SAME_PERSON, identity_distance, mouth_width, mse, psnr
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_generator
+from wplus.optimisation import Settings
+from wplus.pipelines.rendering import render_one
 
 STYLES = (49, 27, 37)
 """Seeds of the made-up faces that lend their style and their places in morphs."""

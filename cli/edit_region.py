@@ -9,17 +9,21 @@ import click
 import torch
 
 from wplus.alignment import REGIONS, Crop, restore, restore_region
+from wplus.alignment.parts import PARTS
 from wplus.cli.options import SHARE, descent, device_option, output_option
 from wplus.cli.region_sheet import Edit, sheet_of, shown_by
-from wplus.cli.regions import named, painted, paired
 from wplus.core import Latent, WplusError
 from wplus.core.files import check_not_input
 from wplus.core.images import write_picture
 from wplus.core.shapes import Resized
-from wplus.editing import PARTS, Patch, Portrait, embed, local_edit, with_detail
+from wplus.editing import Patch, local_edit
 from wplus.editing.local import Where, synthesis_of
-from wplus.inversion import Encoder, Settings, invert
+from wplus.inversion import Encoder, invert
 from wplus.models import Generator, load_generator
+from wplus.optimisation import Settings
+from wplus.pipelines.detail import with_detail
+from wplus.pipelines.portrait import Portrait, embed
+from wplus.pipelines.regions import named, painted, paired
 
 DEFAULT_GENERATOR = "stylemap-faces"
 
@@ -154,8 +158,6 @@ def _refined(generator: Generator, portraits: Sequence[Portrait], steps: int) ->
         found = invert(
             generator, [portrait.crop for portrait in portraits], start=Encoder(), settings=settings, watch=watch
         )
-    if found.interrupted:
-        raise KeyboardInterrupt
     return found.latents
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import FINITE, device_option, generator_of, output_option, write_result
-from wplus.core import Latent
+from wplus.cli.options import FINITE, device_option, output_option, write_result
 from wplus.core.files import check_not_input
 from wplus.editing import transfer_expression
+from wplus.models.checkpoints.latents import load_latent
+from wplus.pipelines.rendering import generator_of
 
 
 @click.command()
@@ -50,7 +51,7 @@ def command(
         number = float(threshold.removesuffix("%"))
     except ValueError:
         raise click.UsageError(f"--threshold {threshold} is neither a number nor a percentage") from None
-    person, before, after = (Latent.load(path) for path in (target, neutral, expressive))
+    person, before, after = (load_latent(path) for path in (target, neutral, expressive))
     network = generator_of(person, generator).to(device)
     network.check(person)
     level = number / 100 * network.w_radius if threshold.endswith("%") else number

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from wplus.cli.contents import Contents, contents_of
-from wplus.core import Latent, WplusError
+from wplus.core import WplusError
 from wplus.core.images import read_photo
 from wplus.core.latent import ROWS
-from wplus.core.latent_formats import read_codes
 from wplus.models import Machine, StyleMapGANConfig, compute_for, load_generator, load_perceptual, read_encoder
 from wplus.models.catalogue import ENCODERS, GENERATORS, PERCEPTUAL, find
+from wplus.models.checkpoints.latents import load_latent, read_codes
 
 
 @click.command()
@@ -74,7 +74,7 @@ def _machine() -> dict[str, object]:
 
 
 def _latent(path: Path) -> dict[str, object]:
-    latent = Latent.load(path)
+    latent = load_latent(path)
     shape = {"codes": len(latent), latent.rows: latent.ws.shape[1], "w_dim": latent.ws.shape[2]}
     noise = {"noise maps": len(latent.noise or ())}
     origin = vars(latent.origin) if latent.origin else {"origin": "not told"}

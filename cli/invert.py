@@ -10,21 +10,25 @@ from typing import Any, cast, get_args
 import click
 
 from wplus.alignment.painted import mask_sum
-from wplus.cli.jobs import attempt, run
-from wplus.cli.manifest import Job, Outcome
+from wplus.cli.folders import report
 from wplus.cli.options import (
     descent,
     device_option,
     generator_option,
+    json_option,
     memory_option,
     output_option,
     progress,
     record_options,
-    render_one,
+    remark,
 )
 from wplus.core.images import write_picture
-from wplus.inversion import METHODS, PRESETS, SPACES, Record, Settings
-from wplus.inversion.folder import (
+from wplus.core.processes import stop_at_ctrl_c
+from wplus.inversion import PRESETS, SPACES, Record
+from wplus.models import IMAGE2STYLEGAN_TAPS
+from wplus.models.fast import Wanted
+from wplus.optimisation import METHODS, Settings
+from wplus.pipelines.folder import (
     Here,
     Inverted,
     Prepared,
@@ -36,8 +40,9 @@ from wplus.inversion.folder import (
     executor_for,
     invert_groups,
 )
-from wplus.models import IMAGE2STYLEGAN_TAPS
-from wplus.models.fast import Wanted
+from wplus.pipelines.folder.jobs import attempt, run
+from wplus.pipelines.folder.manifest import Job, Outcome
+from wplus.pipelines.rendering import render_one
 
 
 @click.command()
@@ -93,6 +98,7 @@ from wplus.models.fast import Wanted
 @memory_option("What all of it may take, such as 8GB, on GPUs each; bounds the batch.  [what is free]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that optimise.  [one a GPU; 1 on the CPU]")
 @device_option
+@json_option
 def command(
     photos: tuple[Path, ...],
     output: Path,
@@ -112,6 +118,7 @@ def command(
     memory: int | None,
     workers: int | None,
     device: str,
+    as_json: bool,
     **changed: Any,
 ) -> None:
     """Embed PHOTOS (files or folders) in W+, or as stylemaps: align, then optimise the codes (Image2StyleGAN).
@@ -155,26 +162,26 @@ def command(
         if todo:
             click.echo(prepared.title, err=True)
             _measure(prepared)
-        keys, wanted = {job.source: job.key for job in jobs}, [job.source for job in todo]
-        size = functools.partial(batch_size, prepared, reading, wanted, memory=memory, among=workers or 1)
+        keys, by_source = {job.source: job.key for job in jobs}, {job.source: job for job in todo}
+        size = functools.partial(batch_size, prepared, reading, list(by_source), memory=memory, among=workers or 1)
         asked = {"batch": batch, "memory": memory}
-        groups = unfinished.groups(keys, wanted, asked=asked, batch=lambda: batch or size())
+        groups = unfinished.groups(keys, list(by_source), asked=asked, batch=lambda: batch or size())
         watching = _watching(recipe.evaluations, len(todo))
-        executor = executor_for(recipe, prepared, groups=len(groups), workers=workers, watching=watching)
-        photo_bar = progress(len(todo), text="invert", unit="photo")
-        interrupted = False
-        with nullcontext() if isinstance(executor, Here) else photo_bar as bar:  # here every step is shown
-            for found in invert_groups(groups, reading, executor, workers=readers):
-                interrupted |= found.interrupted is not None
-                job = next(job for job in todo if job.source == found.photo)
-                yield job, attempt(job, functools.partial(_save, prepared, found, unfinished))
-                if bar:
-                    bar.update()
-        if not interrupted:
-            unfinished.end()
+        with stop_at_ctrl_c() as stop:
+            executor = executor_for(recipe, prepared, groups=len(groups), workers=workers, watching=watching, stop=stop)
+            photo_bar = progress(len(todo), text="invert", unit="photo")
+            with nullcontext() if isinstance(executor, Here) else photo_bar as bar:  # here every step is shown
+                for inverted in invert_groups(groups, reading, executor, workers=readers):
+                    job = by_source[inverted.photo]
+                    yield job, attempt(job, functools.partial(_save, prepared, inverted, unfinished))
+                    if bar:
+                        bar.update()
+            if stop():
+                raise KeyboardInterrupt
+        unfinished.end()
 
     described = prepared.to_json() | {"cropped": cropped, "face": face} | mask_sum(mask)
-    run(photos, output, settings=described, suffix=".safetensors", work=work)
+    report(run(photos, output, settings=described, suffix=".safetensors", work=work, note=remark), as_json=as_json)
 
 
 def _changed(settings: Settings, name: str | None, changed: Mapping[str, Any]) -> Settings:
@@ -221,17 +228,17 @@ def _watching(evaluations: int, photos: int) -> Callable[[Task], AbstractContext
     return watching
 
 
-def _save(prepared: Prepared, found: Inverted, unfinished: Unfinished, job: Job) -> Outcome:
+def _save(prepared: Prepared, inverted: Inverted, unfinished: Unfinished, job: Job) -> Outcome:
     """Write latent and picture."""
-    if found.latent is None:
-        return Outcome("failed", reason=found.reason)
+    if inverted.latent is None:
+        return Outcome("failed", reason=inverted.reason)
     unfinished.begin()
-    reason = f"broken off before step {found.interrupted}; a rerun goes on"
-    if found.interrupted is not None and job.finished:
+    reason = f"broken off before step {inverted.interrupted}; a rerun goes on"
+    if inverted.interrupted is not None and job.finished:
         return Outcome("interrupted", reason=reason)  # what there is is not given up for less
     file = job.stem.with_name(job.stem.name + ".safetensors")
-    found.latent.save(file)
-    write_picture(job.stem.with_name(job.stem.name + ".png"), render_one(prepared.generator, found.latent)[0])
-    if found.interrupted is not None:
+    inverted.latent.save(file)
+    write_picture(job.stem.with_name(job.stem.name + ".png"), render_one(prepared.generator, inverted.latent)[0])
+    if inverted.interrupted is not None:
         return Outcome("interrupted", file.name, reason)
-    return Outcome("done", file.name, found.reason)
+    return Outcome("done", file.name, inverted.reason)

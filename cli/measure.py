@@ -6,16 +6,16 @@ from typing import get_args
 
 import click
 
-from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.measuring import codes, pairs, paths, sets
 from wplus.cli.options import device_option
-from wplus.cli.pairs import Pictures
 from wplus.core import WplusError
 from wplus.metrics.features import FEATURE_NETWORKS, find_features
 from wplus.metrics.figures import Figure, Measure, figures, write_measures
 from wplus.metrics.measure import OFFLINE, find_metric
 from wplus.metrics.path import PathKind
 from wplus.models import load_generator
+from wplus.pipelines.folder.jobs import folder_must_be_writable
+from wplus.pipelines.pairs import Pictures
 
 NETWORKS = ", ".join(network.name for network in FEATURE_NETWORKS)
 

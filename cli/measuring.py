@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from wplus.cli.options import progress
-from wplus.cli.pairs import Item, Pictures, items, matched
 from wplus.core import WplusError
 from wplus.core.errors import ImageError
 from wplus.core.shapes import AnyPicture, Features
@@ -17,6 +16,7 @@ from wplus.metrics.measure import Metric, measure, same_size
 from wplus.metrics.path import EPSILON, SIDE, PathKind, path_lengths
 from wplus.models import Generator
 from wplus.models.download import sha256_of
+from wplus.pipelines.pairs import Item, Pictures, items, matched
 
 Results = Iterator[Measure | WplusError]
 

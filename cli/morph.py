@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 import torch
 
-from wplus.cli.options import FINITE, device_option, generator_of, output_option, progress, render_one, write_result
-from wplus.core import Latent
+from wplus.cli.options import FINITE, device_option, output_option, progress, write_result
 from wplus.core.animation import there_and_back, write_frames
 from wplus.core.files import check_not_input
 from wplus.editing import morph
+from wplus.models.checkpoints.latents import load_latent
+from wplus.pipelines.rendering import generator_of, render_one
 
 
 @click.command()
@@ -44,7 +45,7 @@ def command(
       wplus morph a.safetensors b.safetensors --weight 0.5 -o half.safetensors
     """
     check_not_input(output, a, b)
-    first, second = Latent.load(a), Latent.load(b)
+    first, second = load_latent(a), load_latent(b)
     network = generator_of(first, generator).to(device)
     network.check(first)
     network.check(second)

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from wplus.core import GeneratorError, Latent, LatentError, OutputError
+from wplus.core import Latent, LatentError, OutputError
 from wplus.core.files import replacing
 from wplus.core.images import write_picture
-from wplus.core.shapes import Images
 from wplus.inversion import Record
-from wplus.models import Generator, load_generator
+from wplus.models import Generator
+from wplus.pipelines.rendering import render_one
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,6 +38,11 @@ def device_option(command: Command) -> Command:
     return click.option(
         "--device", type=choices, default="auto", show_default=True, callback=_device, help="Where to compute."
     )(command)
+
+
+def json_option(command: Command) -> Command:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
 
 
 class _Finite(click.types.FloatParamType):
@@ -119,6 +124,11 @@ def _device(context: click.Context, parameter: click.Parameter, value: str) -> s
     return value
 
 
+def remark(line: str) -> None:
+    """Print a line that is no result, on standard error."""
+    click.echo(line, err=True)
+
+
 @contextmanager
 def progress(total: int, *, text: str, unit: str = "step", delay: float = 0) -> Iterator["tqdm[Any]"]:
     """A bar on standard error after `delay` seconds, silent when that is no terminal."""
@@ -136,29 +146,6 @@ def descent(steps: int, *, text: str) -> Iterator[Callable[[Record], None]]:
             bar.set_postfix_str(f"loss {float(record.total.mean()):.4f}", refresh=False)
 
         yield watch
-
-
-def generator_of(latent: Latent, given: str | None) -> Generator:
-    """The generator that a latent names, or the one given.
-
-    Raises:
-        LatentError: the latent names none, and none is given.
-        GeneratorError: the one it names is neither in the catalogue nor a file.
-    """
-    if given is not None:
-        return load_generator(given)
-    if latent.origin is None:
-        raise LatentError("the latent does not say which generator it belongs to; give --generator")
-    try:
-        return load_generator(latent.origin.generator)
-    except GeneratorError as error:
-        raise GeneratorError(f"{error}; give the latent's generator by --generator FILE") from error
-
-
-def render_one(generator: Generator, latent: Latent) -> Images:
-    """Render a batch one by one: a convolution's last bits depend on the batch, and files must re-render exactly."""
-    with torch.inference_mode():
-        return torch.cat([generator(latent[index]) for index in range(len(latent))]).cpu()
 
 
 def write_result(path: Path, latent: Latent, generator: Generator) -> None:

@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 import torch
 
 from wplus.alignment import crop
-from wplus.cli.options import render_one
 from wplus.core import Latent, WeightsError
 from wplus.core.images import resized
 from wplus.core.shapes import Picture, PooledMask, Resized
-from wplus.editing import morph, share
-from wplus.editing.portrait import MASK_SIDE, Portrait
+from wplus.editing import morph
+from wplus.editing.pooling import share
 from wplus.metrics import Metric, find_metric
 from wplus.metrics.local import masked_mse
 from wplus.models import Generator
+from wplus.pipelines.portrait import MASK_SIDE, Portrait
+from wplus.pipelines.rendering import render_one
 from wplus.studies.sheets import drawn
 from wplus.studies.study import Sheet
 

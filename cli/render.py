@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import PICTURES, device_option, generator_of, output_option, progress, write_result
-from wplus.core import Latent, LatentError
+from wplus.cli.options import PICTURES, device_option, output_option, progress, write_result
+from wplus.core import LatentError
 from wplus.core.files import check_not_input
+from wplus.models.checkpoints.latents import load_latent
+from wplus.pipelines.rendering import generator_of
 
 
 @click.command()
@@ -34,7 +36,7 @@ def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str
     check_not_input(output, *latents)
     if not single and output.suffix.lower() in PICTURES and not output.is_dir():
         raise click.UsageError(f"{output} is one file, {len(latents)} latents need a folder")
-    loaded = [Latent.load(path) for path in latents]
+    loaded = [load_latent(path) for path in latents]
     if not single and len({path.stem for path in latents}) < len(latents):
         raise LatentError("two latents have one file name, their pictures would be one file; render them in turn")
     with progress(len(loaded), text="render", unit="latent") as bar:

@@ -5,10 +5,12 @@ from pathlib import Path
 import click
 
 from wplus.alignment import Alignment, restore
-from wplus.cli.options import device_option, generator_of, output_option, render_one
-from wplus.core import Latent, LatentError
+from wplus.cli.options import device_option, output_option
+from wplus.core import LatentError
 from wplus.core.files import check_not_input
 from wplus.core.images import read_photo, write_picture
+from wplus.models.checkpoints.latents import load_latent
+from wplus.pipelines.rendering import generator_of, render_one
 
 
 @click.command()
@@ -25,7 +27,7 @@ def command(photo: Path, latent: Path, output: Path, generator: str | None, devi
       wplus restore portrait.jpg older.safetensors -o older.png
     """
     check_not_input(output, photo, latent)
-    codes = Latent.load(latent)
+    codes = load_latent(latent)
     if codes.origin is None or codes.origin.crop is None:
         raise LatentError(
             f"{latent}: does not tell where in a photograph it belongs; it was not made by 'wplus invert'"

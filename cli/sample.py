@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 import torch
 
-from wplus.cli.options import FINITE, device_option, generator_option, output_option, progress, render_one
+from wplus.cli.options import FINITE, device_option, generator_option, output_option, progress
 from wplus.core.animation import sheet
 from wplus.core.images import write_picture
 from wplus.models import load_generator
+from wplus.pipelines.rendering import render_one
 
 
 @click.command()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, generator_option, output_option, progress
 from wplus.core import FaceError, GeneratorError, WplusError
-from wplus.inversion import Adam, Settings
 from wplus.models import fast, load_generator, load_perceptual
+from wplus.optimisation import Adam, Settings
+from wplus.pipelines.folder.jobs import folder_must_be_writable
 from wplus.studies import STUDIES
 from wplus.studies.bench import QUICK_STEPS, STEPS, Bench, Watch
 from wplus.studies.photos import QUICK_PHOTOS, read_photos

@@ -9,10 +9,10 @@ from typing import Any
 import click
 import torch
 
-from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, output_option, progress, record_options
 from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.pipelines.folder.jobs import folder_must_be_writable
 from wplus.training.faces import Faces, load_faces
 from wplus.training.generator import Run
 from wplus.training.recipe import Recipe

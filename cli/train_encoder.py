@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from wplus.cli.jobs import folder_must_be_writable
 from wplus.cli.options import device_option, output_option, record_options
 from wplus.cli.train import shown
 from wplus.core import WeightsError
 from wplus.models import load_generator, load_perceptual, read_encoder
+from wplus.pipelines.folder.jobs import folder_must_be_writable
 from wplus.training.encoder import EncoderRecipe, EncoderRun
 from wplus.training.faces import load_faces
 

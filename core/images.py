@@ -1,5 +1,6 @@
 """Files to tensors and back: the only module that knows bytes, transparency, orientation tags and file formats."""
 
+import io
 import struct
 import warnings
 from pathlib import Path
@@ -22,6 +23,9 @@ PICTURE_SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".
 
 Bytes = UInt8[np.ndarray, "height width 3"]
 """RGB, 0 to 255."""
+
+AnyPhoto = str | Path | Image.Image | np.ndarray | torch.Tensor
+"""A photograph as people have it; `as_picture` says which arrays and tensors count."""
 
 # a closed list: among Pillow's other formats are programs (EPS runs Ghostscript)
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -55,6 +59,29 @@ def read_photo(path: str | Path) -> Picture:
         return from_bytes(_decode(path))
 
 
+def as_picture(photo: AnyPhoto) -> Picture:
+    """A photograph in any form as RGB (3, height, width) in [-1, 1].
+
+    Args:
+        photo: a file's path; a PIL picture; an array (height, width), (height, width, 3) or (height, width, 4) of
+            uint8 or of floats in [0, 1]; or a tensor (3, height, width) or (1, 3, height, width), of floats in
+            [-1, 1] or of uint8. Transparency is laid over white.
+
+    Raises:
+        ImageError: the file is no picture, or the value is none of these; the message says what was given.
+    """
+    match photo:
+        case str() | Path():
+            return read_photo(photo)
+        case Image.Image():
+            return from_bytes(_flat(ImageOps.exif_transpose(photo), Path("the picture")))
+        case np.ndarray():
+            return from_bytes(_flat(Image.fromarray(_array_bytes(photo)), Path("the array")))
+        case torch.Tensor():
+            return _from_tensor(photo)
+    raise ImageError(f"a photograph is a path, a PIL picture, an array or a tensor, not a {type(photo).__name__}")
+
+
 def write_picture(path: str | Path, picture: Picture) -> None:
     """Write a picture, rounded and clamped to 8 bits, as the suffix says; a failure leaves the old file as it was.
 
@@ -66,12 +93,24 @@ def write_picture(path: str | Path, picture: Picture) -> None:
     if settings is None:
         known = ", ".join(_WRITERS)
         raise OutputError(f"cannot write {path}: the suffix is {path.suffix or 'missing'}, expected one of {known}")
-    image = Image.fromarray(to_bytes(picture))
+    image = to_pil(picture)
     with replacing(path) as temporary:
         try:
             image.save(temporary, **settings)
         except ValueError as error:  # a side too long for the format
             raise OutputError(f"cannot write {path}: {error}") from error
+
+
+def to_pil(picture: Picture) -> Image.Image:
+    """A picture (3, height, width) in [-1, 1] as a PIL picture of 8 bits."""
+    return Image.fromarray(to_bytes(picture))
+
+
+def as_png(picture: Picture) -> bytes:
+    """The PNG file of a picture, as notebooks show it."""
+    file = io.BytesIO()
+    to_pil(picture).save(file, "PNG")
+    return file.getvalue()
 
 
 def to_bytes(picture: Picture) -> Bytes:
@@ -172,6 +211,36 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
     if isinstance(transparent, int):
         grey[values == transparent] = 255
     return Image.fromarray(grey)
+
+
+def _array_bytes(array: np.ndarray) -> np.ndarray:
+    """An array as uint8 of one, three or four channels."""
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:
+        raise ImageError(f"an array of shape {array.shape}; expected (height, width, 3)")
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(f"an array of {array.dtype}; expected uint8, or floats in [0, 1]")
+    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+        raise ImageError(f"floats from {array.min():.3g} to {array.max():.3g}; an array's are in [0, 1]")
+    return (array * 255).round().astype(np.uint8)
+
+
+def _from_tensor(tensor: torch.Tensor) -> Picture:
+    """A tensor as a picture."""
+    planes = tensor[0] if tensor.ndim == 4 and len(tensor) == 1 else tensor
+    if planes.ndim != 3 or planes.shape[0] != 3 or 0 in planes.shape:
+        raise ImageError(f"a tensor of shape {tuple(tensor.shape)}; expected (3, height, width)")
+    if planes.dtype == torch.uint8:
+        return from_bytes(planes.permute(1, 2, 0).contiguous().cpu().numpy())
+    if not planes.is_floating_point():
+        raise ImageError(f"a tensor of {planes.dtype}; expected floats in [-1, 1], or uint8")
+    low, high = (float(value) for value in planes.detach().aminmax())
+    if not -1.1 <= low <= high <= 1.1:  # a generator's pictures overshoot a little
+        raise ImageError(f"floats from {low:.3g} to {high:.3g}; a tensor's are in [-1, 1]")
+    return planes.float()
 
 
 def _reason(error: BaseException) -> str:

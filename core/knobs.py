@@ -1,7 +1,11 @@
-"""Fields of settings and recipes that the command line makes options of: name, default and help stand in one place."""
+"""Fields of settings that the command line makes options of, and the one form of progress that functions report."""
 
+from collections.abc import Callable
 from dataclasses import field
 from typing import Any
+
+OnProgress = Callable[[int, int], None]
+"""Called with how much is done, of how much."""
 
 
 def knob(default: Any, text: str) -> Any:

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from wplus.core.errors import LatentError
 from wplus.core.shapes import Ws
-from wplus.core.tensorfile import is_foreign, read_tensors, write_tensors
+from wplus.core.tensorfile import read_tensors, write_tensors
 
 ROWS: Mapping[str, str] = {"W+": "layers", "stylemap": "cells"}
 """The spaces of codes, and what the rows of a code stand for in each: a stylemap's cells, row by row."""
@@ -147,20 +147,12 @@ class Latent:
         write_tensors(path, tensors, {"kind": "latent", "origin": origin})
 
     @classmethod
-    def load(cls, path: str | Path, *, kind: Literal["w", "w+"] | None = None) -> "Latent":
-        """Read what `save` wrote, or another program's latent file (`core/latent_formats.py`), on the CPU.
-
-        Args:
-            path: the file; what it is, its contents tell.
-            kind: the space of another program's codes, where its file leaves that open.
+    def load(cls, path: str | Path) -> "Latent":
+        """Read what `save` wrote, on the CPU; `wplus.load_latent` reads the files of other programs, too.
 
         Raises:
-            LatentError: no such file, damaged, not a latent, or one that may be read two ways.
+            LatentError: no such file, damaged, or not a latent of wplus.
         """
-        if is_foreign(path):
-            from wplus.core.latent_formats import read_codes  # here, for it builds latents itself
-
-            return read_codes(path, kind=kind).latent
         tensors, header = read_tensors(path, error=LatentError, expected="a wplus latent")
         if header.get("kind") != "latent" or "ws" not in tensors:
             raise LatentError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a latent")

@@ -3,6 +3,7 @@
 import contextlib
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -17,8 +18,18 @@ Result = TypeVar("Result")
 Stop = Callable[[], bool]
 """Whether a task is to end early, with what it has."""
 
+
+def never() -> bool:
+    """The `Stop` that lets everything end by itself."""
+    return False
+
+
 Make = Callable[[], Callable[[Task, Stop], Result]]
 """Called once in a worker; what it returns is called for every task there. It travels as a pickle."""
+
+
+_PATIENCE = 0.2
+"""Seconds between two looks at whether to stop."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,10 @@ class Workers(Generic[Task, Result]):
         for worker in self._workers:
             worker.process.join()
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Result | Died]]:
+    def run(self, tasks: Iterable[Task], *, stop: Stop = never) -> Iterator[tuple[Task, Result | Died]]:
         """Hand out a task to every worker at once, the others as workers come free; results as they are ready.
+
+        Once `stop` is true no task is handed out, and workers are asked to end theirs early.
 
         A worker holds one task; its result waits with it until it is asked for, so little is done ahead. Where no
         worker is left, every task that remains is answered by `Died`.
@@ -67,23 +80,26 @@ class Workers(Generic[Task, Result]):
         remaining = iter(tasks)
         for worker in list(self._workers):
             self._hand(worker, remaining)
-        return self._results(remaining)
+        return self._results(remaining, stop)
 
     def stop(self) -> Iterator[tuple[Task, Result | Died]]:
         """Ask all workers to end their tasks early; what they had, and what was not yet asked for."""
         for worker in self._workers:
             with contextlib.suppress(OSError):
                 worker.connection.send_bytes(pickle.dumps(None))
-        return self._results(iter(()))
+        return self._results(iter(()), never)
 
-    def _results(self, remaining: Iterator[Task]) -> Iterator[tuple[Task, Result | Died]]:
+    def _results(self, remaining: Iterator[Task], stop: Stop) -> Iterator[tuple[Task, Result | Died]]:
         while True:
+            if stop():
+                yield from self.stop()
+                return
             while self._ready:
                 yield self._ready.pop(0)
             busy = {worker.connection: worker for worker in self._workers if worker.task is not None}
             if not busy:
                 break
-            for connection in wait(list(busy)):
+            for connection in wait(list(busy), timeout=_PATIENCE):
                 worker = busy[connection]  # type: ignore[index]  # one of those given
                 self._receive(worker)
                 self._hand(worker, remaining)  # before the result is looked at: it goes on meanwhile
@@ -119,6 +135,29 @@ def _start(make: Make[Task, Result]) -> _Worker[Task]:
         process.start()
     theirs.close()
     return _Worker(process, ours)
+
+
+@contextlib.contextmanager
+def stop_at_ctrl_c() -> Iterator[Stop]:
+    """For commands: inside, the first Ctrl-C only makes the yielded function true, the second interrupts as always.
+
+    In other threads than the main one, which receive no signals, it is never true.
+    """
+    pressed = threading.Event()
+
+    def note(number: int, frame: object) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Inversion on a cluster: an executor of `wplus.inversion.folder` on Ray, for a folder that all machines can read.
+"""Inversion on a cluster: an executor of `wplus.pipelines.folder` on Ray, for a folder that all machines can read.
 
 pip install ray
 python docs/cluster.py photos/ -o codes --workers 16
@@ -15,8 +15,8 @@ from wplus.core import WplusError
 from wplus.core.images import find_pictures
 from wplus.core.processes import Died
 from wplus.inversion import Inversion
-from wplus.inversion.folder import Group, Reading, Recipe, Task, invert_groups
 from wplus.models import load_generator
+from wplus.pipelines.folder import Group, Reading, Recipe, Task, invert_groups
 
 
 class Worker:

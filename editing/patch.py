@@ -13,7 +13,7 @@ from torch.nn import functional
 from wplus.core.errors import LatentError
 from wplus.core.latent import Latent, check_same
 from wplus.core.shapes import FeatureMaps, Mask
-from wplus.editing.masks import Pooling, share
+from wplus.editing.pooling import Pooling, share
 
 
 @dataclass(frozen=True, eq=False)

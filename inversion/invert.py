@@ -6,31 +6,30 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from wplus.alignment import Crop
+from wplus.alignment import Crop, as_crops
 from wplus.core.errors import GeneratorError
+from wplus.core.images import AnyPhoto
 from wplus.core.latent import Latent, join
 from wplus.inversion.noise import WithNoise
-from wplus.inversion.objectives import Objective, image2stylegan, in_fp32, perceptual_network
-from wplus.inversion.optimise import steps
-from wplus.inversion.penalties import on_unlikely
-from wplus.inversion.records import Ending, Progress, Record
-from wplus.inversion.settings import EDITABILITY, Settings
-from wplus.inversion.spaces import Space, W, WPlus, read
+from wplus.inversion.objective import objective_for, perceptual_network
+from wplus.inversion.spaces import Space, W, WPlus, to_ws
 from wplus.inversion.starts import Given, Mean, Start
-from wplus.models import VGG, Generator, compute_for, fast
+from wplus.inversion.steps import Record, steps
+from wplus.models import Generator, compute_for, fast
 from wplus.models.fast import Wanted
+from wplus.optimisation import Ending, Objective, Progress, Settings
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """What an inversion found.
+    """The result of an inversion.
 
     Args:
         latents: one a picture, the best it had, with origin.
         history: total loss of every step, one tuple of floats a picture.
         stopped: for each picture why its descent ended early, or None.
-        interrupted: whether Ctrl-C ended all.
-        progress: to go on from.
+        interrupted: whether `stop` ended it.
+        progress: to resume from.
         seconds: wall time of this run.
     """
 
@@ -46,10 +45,16 @@ class Inversion:
         """All codes as one latent; of a single picture with its whole origin."""
         return join(self.latents)
 
+    def __repr__(self) -> str:
+        losses = ", ".join(f"{values[-1]:.4g}" for values in self.history[:4])
+        more = ", ..." if len(self.history) > 4 else ""
+        steps_done = len(self.history[0]) - 1
+        return f"Inversion(loss {losses}{more} after {steps_done} steps, {self.seconds:.1f} s)"
+
 
 def invert(
     generator: Generator,
-    crop: Crop | Sequence[Crop],
+    crop: Crop | AnyPhoto | Sequence[Crop | AnyPhoto],
     *,
     objective: Objective | None = None,
     space: Space = WPlus(),  # noqa: B008  (frozen values)
@@ -58,13 +63,19 @@ def invert(
     compute: Wanted = "auto",
     resume: Progress | None = None,
     watch: Callable[[Record], None] = lambda record: None,
+    stop: Callable[[Record], bool] = lambda record: False,
 ) -> Inversion:
     """Find the codes that render `crop` (Image2StyleGAN).
+
+        generator = wplus.load_generator("faces-64")
+        crop = wplus.align("portrait.jpg", size=generator.resolution)
+        latent = wplus.invert(generator, crop).latent
 
     Args:
         generator: frozen.
         crop: one crop, or several that are descended together with the results that each would have alone; where
-            one has a mask, terms look only there.
+            one has a mask, terms look only there. A path, PIL picture, array or tensor is a photograph and is
+            aligned first, unless it is a square of the generator's resolution.
         objective: what is minimised; by default `objective_for` the perceptual network that the generator's card
             names.
         space, start, settings: what moves, from where, and how.
@@ -72,74 +83,55 @@ def invert(
             "bf16" takes the second half of the steps with pictures and losses in fp32.
         resume: `progress` of an earlier inversion with the same arguments.
         watch: is shown every record as it comes.
-
-    Returns:
-        The best codes; Ctrl-C ends the descent and keeps them too.
+        stop: is shown every record, too; once it says so the descent ends, with the best codes so far.
 
     Raises:
+        FaceError: a photograph shows no face.
         GeneratorError: the generator does not have this space.
         ValueError: no crops, or crops of another size than the generator's pictures.
         WeightsError: the perceptual network's weights are missing.
     """
-    if isinstance(start, Given) and isinstance(space, WithNoise) and space.maps is None:
-        space = replace(space, maps=start.latent.noise)
+    if isinstance(start, Given):
+        space = _with_noise_of(start.latent, space)
     check_space(generator, space)
-    crops = [crop] if isinstance(crop, Crop) else list(crop)
-    sizes = {tuple(item.picture.shape[1:]) for item in crops}
-    if sizes != {(generator.resolution, generator.resolution)}:
-        raise ValueError(f"crops have sizes {sorted(sizes)}, expected {generator.resolution} px square")
+    crops = as_crops(crop, size=generator.resolution)
     target = torch.stack([item.picture for item in crops]).to(generator.device)
-    resume = resume and resume.to(generator.device)
-    masks = [torch.ones_like(item.picture[0]) if item.mask is None else item.mask for item in crops]
     if objective is None:
         objective = objective_for(generator, perceptual_network(generator, compute=compute))
     if any(item.mask is not None for item in crops):
-        objective = objective.masked(torch.stack(masks))
-    chosen = compute_for(generator, wanted=compute)
+        masks = [torch.ones_like(item.picture[0]) if item.mask is None else item.mask for item in crops]
+        objective = objective.within(torch.stack(masks))
+    path = compute_for(generator, wanted=compute)
+    precise = (fast(generator, compute_for(generator)), objective.in_fp32()) if path.path == "bf16" else None
     began = time.monotonic()
     totals: list[torch.Tensor] = []
-    record: Record | None = None
     interrupted = False
-    try:
-        quick = fast(generator, chosen)
-        precise = (fast(generator, compute_for(generator)), in_fp32(objective)) if chosen.path == "bf16" else None
-        descent = steps(
-            quick, target, objective, space=space, start=start, settings=settings, resume=resume, precise=precise,
-            graph=generator.device.type == "cuda" and chosen.path != "reference",
-        )  # fmt: skip
-        for record in descent:
-            totals.append(record.total)
-            watch(record)
-    except KeyboardInterrupt:
-        if record is None:
-            raise
-        interrupted = True
-    assert record is not None
+    for record in steps(
+        fast(generator, path),
+        target,
+        objective,
+        space=space,
+        start=start,
+        settings=settings,
+        resume=resume and resume.to(generator.device),
+        precise=precise,
+    ):
+        totals.append(record.total)
+        watch(record)
+        if stop(record):
+            interrupted = True
+            break
     described = settings.to_json() | {
         "space": generator.space if isinstance(space, WPlus) else space.name,
         "start": start.name,
         "objective": objective.to_json(),
         "steps_done": record.step,
-        "compute": chosen.path,
+        "compute": path.path,
         "torch": torch.__version__,
     }
     progress = record.progress
-    ws, noise = read(progress.best_code, space, generator)
-    latents = tuple(
-        Latent(
-            ws[index : index + 1].cpu(),
-            None if noise is None else tuple(item[index : index + 1].cpu() for item in noise),
-            origin=generator.origin(
-                crop=item.alignment.to_json(),
-                settings=described,
-                seed=settings.seed,
-                losses={name: float(loss[index]) for name, loss in progress.best_losses.items()},
-            ),
-        )
-        for index, item in enumerate(crops)
-    )
     return Inversion(
-        latents,
+        _latents(generator, crops, space, progress, described),
         tuple(zip(*torch.stack(totals).tolist(), strict=True)),
         tuple(_reason(progress, index) for index in range(len(crops))),
         interrupted,
@@ -148,15 +140,37 @@ def invert(
     )
 
 
-def objective_for(generator: Generator, network: VGG, *, editability: float = EDITABILITY) -> Objective:
-    """Image2StyleGAN's objective, with II2S's penalty on unlikely codes where the generator has a W.
+def _latents(
+    generator: Generator, crops: Sequence[Crop], space: Space, progress: Progress, described: dict[str, object]
+) -> tuple[Latent, ...]:
+    """The best codes of each crop, with where they came from."""
+    ws, noise = to_ws(progress.best_code, space, generator)
+    return tuple(
+        Latent(
+            ws[index : index + 1].cpu(),
+            None if noise is None else tuple(item[index : index + 1].cpu() for item in noise),
+            origin=generator.origin(
+                crop=crop.alignment.to_json(),
+                settings=described,
+                seed=described["seed"],
+                losses={name: float(loss[index]) for name, loss in progress.best_losses.items()},
+            ),
+        )
+        for index, crop in enumerate(crops)
+    )
 
-    Without it a quasi-Newton descent ends further from the mean code than Adam does at the same loss.
+
+def _with_noise_of(latent: Latent, space: Space) -> Space:
+    """A space of noise maps begins at those of the latent that is started from.
 
     Raises:
-        ValueError: `editability`, the penalty's weight, is negative or not finite.
+        ValueError: the latent has noise maps, which a space without would drop.
     """
-    return Objective(image2stylegan(network).terms, on_unlikely(generator, editability))
+    if isinstance(space, WithNoise):
+        return replace(space, maps=latent.noise) if space.maps is None else space
+    if latent.noise is not None:
+        raise ValueError("the starting latent has noise maps, which this space drops; take WithNoise()")
+    return space
 
 
 def check_space(generator: Generator, space: Space) -> None:

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from wplus.core.errors import GeneratorError
 from wplus.core.shapes import Ws
-from wplus.inversion.objectives import NoiseMaps
-from wplus.inversion.spaces import Space, WPlus
+from wplus.inversion.spaces import NoiseMaps, Space, WPlus
 from wplus.models import Generator
 
 
@@ -72,8 +71,7 @@ class WithNoise:
         return torch.cat([self.codes.code(ws, generator).flatten(1), *flat], dim=1)
 
     def ws(self, code: Tensor, generator: Generator) -> Ws:
-        count = sum(map(math.prod, generator.network.synthesis.noise_shapes))
-        flat = code[:, : code.shape[1] - count]
+        flat = code[:, : code.shape[1] - noise_numbers(generator)]
         whole = flat.shape[1] == generator.layers * generator.w_dim  # else one vector a picture
         return self.codes.ws(flat.unflatten(1, (generator.layers, -1)) if whole else flat, generator)
 
@@ -84,6 +82,11 @@ class WithNoise:
         parts = zip(flat.split(sizes, dim=1), shapes, strict=True)
         maps = tuple(part.unflatten(1, (1, *shape)) for part, shape in parts)
         return tuple(map(_standard, maps)) if self.normalised else maps
+
+
+def noise_numbers(generator: Generator) -> int:
+    """How many numbers all noise maps of a picture have."""
+    return sum(map(math.prod, generator.network.synthesis.noise_shapes))
 
 
 def own_noise(generator: Generator) -> NoiseMaps:

@@ -6,10 +6,11 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from wplus.core.shapes import Losses, Ws
-from wplus.inversion.objectives import NoiseMaps, check_weight
+from wplus.core.shapes import Losses
+from wplus.inversion.spaces import Codes
 from wplus.models import Generator
 from wplus.models.pn import pn_of
+from wplus.optimisation.losses.term import check_weight
 
 SMALLEST = 8
 """Side of the maps at which the pyramid of `NoiseCorrelation` ends."""
@@ -32,13 +33,13 @@ class PNNorm:
     def __post_init__(self) -> None:
         check_weight(self.weight)
 
-    def of(self, ws: Ws, noise: NoiseMaps | None, generator: Generator) -> Losses:
+    def losses(self, rendering: Codes) -> Losses:
         """The penalty.
 
         Raises:
             GeneratorError: the generator has stylemaps.
         """
-        return self.weight * pn_of(generator).to_pn(ws).square().mean(dim=(1, 2))
+        return self.weight * pn_of(rendering.generator).to_pn(rendering.ws).square().mean(dim=(1, 2))
 
     def to_json(self) -> dict[str, Any]:
         return {"weight": self.weight}
@@ -72,16 +73,16 @@ class NoiseCorrelation:
     def __post_init__(self) -> None:
         check_weight(self.weight)
 
-    def of(self, ws: Ws, noise: NoiseMaps | None, generator: Generator) -> Losses:
+    def losses(self, rendering: Codes) -> Losses:
         """The penalty.
 
         Raises:
             ValueError: the space has no noise maps.
         """
-        if noise is None:
+        if rendering.noise is None:
             raise ValueError(f"{self.name} is of noise maps; take a space that has some, such as WithNoise")
-        total = ws.new_zeros(len(ws))
-        for maps in noise:
+        total = rendering.ws.new_zeros(len(rendering.ws))
+        for maps in rendering.noise:
             total = total + _neighbours(maps)
             while maps.shape[2] > SMALLEST:
                 maps = functional.avg_pool2d(maps, 2)

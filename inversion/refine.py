@@ -7,15 +7,14 @@ from itertools import cycle
 from wplus.alignment import Crop
 from wplus.core.latent import Latent, join
 from wplus.inversion.invert import Inversion, invert
-from wplus.inversion.methods import QuasiNewton
 from wplus.inversion.noise import Still, WithNoise
-from wplus.inversion.objectives import Objective, image2stylegan, perceptual_network
+from wplus.inversion.objective import image2stylegan, perceptual_network
 from wplus.inversion.penalties import NoiseCorrelation
-from wplus.inversion.records import Progress, Record
-from wplus.inversion.settings import Settings
 from wplus.inversion.starts import Given
+from wplus.inversion.steps import Record
 from wplus.models import Generator
 from wplus.models.fast import Wanted
+from wplus.optimisation import Objective, Progress, QuasiNewton, Settings
 
 NOISE_SETTINGS = Settings(steps=100, method=QuasiNewton())
 """Of the second stage. Adam moves every map as far, those too that the network hardly sees; L-BFGS does not."""
@@ -32,6 +31,7 @@ def refine_noise(
     compute: Wanted = "auto",
     resume: Progress | None = None,
     watch: Callable[[Record], None] = lambda record: None,
+    stop: Callable[[Record], bool] = lambda record: False,
 ) -> Inversion:
     """Fit noise maps to a crop whose codes are known: the codes stay, the picture comes nearer.
 
@@ -43,7 +43,7 @@ def refine_noise(
         latent: one code a crop, or one for all; its noise maps, where it has some, are gone on from.
         objective: by default Image2StyleGAN's with `NoiseCorrelation`.
         scale, settings: how far a step moves the maps, and how the descent goes.
-        compute, resume, watch: as of `invert`.
+        compute, resume, watch, stop: as of `invert`.
 
     Returns:
         Latents with their codes as they were, and noise; the settings by which codes were found stand under "codes".
@@ -69,6 +69,7 @@ def refine_noise(
         compute=compute,
         resume=resume,
         watch=watch,
+        stop=stop,
     )
     before = [given] if isinstance(latent, Latent) else latent
     pairs = zip(found.latents, cycle(before), strict=False)

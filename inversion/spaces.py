@@ -11,9 +11,12 @@ from torch import Tensor
 
 from wplus.core.errors import GeneratorError
 from wplus.core.shapes import Ws
-from wplus.inversion.objectives import NoiseMaps
 from wplus.models import Generator
 from wplus.models.pn import from_p, pn_of, to_p
+from wplus.optimisation import Rendering
+
+NoiseMaps = tuple[Tensor, ...]
+"""One map (batch, 1, height, width) a noisy layer."""
 
 
 @runtime_checkable
@@ -39,7 +42,30 @@ class Noisy(Space, Protocol):
         """The maps, (batch, 1, height, width) each."""
 
 
-def read(code: Tensor, space: Space, generator: Generator) -> tuple[Ws, NoiseMaps | None]:
+@dataclass(frozen=True, eq=False)
+class Codes(Rendering):
+    """What a code of an inversion decodes to: the pictures, and the codes of W+ that they were rendered of.
+
+    Args:
+        ws: (batch, layers, w_dim).
+        noise: maps of these pictures, or None for the generator's own.
+        generator: what rendered them.
+    """
+
+    ws: Ws
+    noise: NoiseMaps | None
+    generator: Generator
+
+
+def decode(code: Tensor, space: Space, generator: Generator) -> Codes:
+    """Render what parameters of a space stand for."""
+    ws, noise = to_ws(code, space, generator)
+    images = generator(ws, noise=noise)
+    # penalties see codes of their own: their gradient joins the picture's at the code, whatever the space does between
+    return Codes(images, *to_ws(code, space, generator), generator)
+
+
+def to_ws(code: Tensor, space: Space, generator: Generator) -> tuple[Ws, NoiseMaps | None]:
     """The W+ codes that parameters stand for, and the noise maps; None where those are the generator's own."""
     return space.ws(code, generator), space.noise(code, generator) if isinstance(space, Noisy) else None
 

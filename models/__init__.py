@@ -2,7 +2,7 @@
 
 from wplus.models.catalogue import load_encoder, load_generator, load_perceptual
 from wplus.models.encoder import EncoderNetwork, read_encoder
-from wplus.models.fast import Compute, Machine, compute_for, fast, mean_square
+from wplus.models.fast import Compute, Machine, compute_for, fast
 from wplus.models.generator import Card, Generator
 from wplus.models.identity import IdentityNetwork, load_identity
 from wplus.models.network import Network
@@ -37,6 +37,5 @@ __all__ = [
     "load_generator",
     "load_identity",
     "load_perceptual",
-    "mean_square",
     "read_encoder",
 ]

@@ -5,8 +5,8 @@ from pathlib import Path
 from torch import Tensor
 
 from wplus.core.errors import WeightsError
-from wplus.core.foreign import read_tree
 from wplus.models.catalogue import file_of, find
+from wplus.models.checkpoints.foreign import read_tree
 
 
 def trunk_weights(name: str, path: Path | None = None) -> dict[str, Tensor]:

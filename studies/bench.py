@@ -15,23 +15,11 @@ from wplus.core.errors import FaceError
 from wplus.core.latent import Latent
 from wplus.core.shapes import Images, Losses, Ws
 from wplus.core.tensorfile import fingerprint
-from wplus.inversion import (
-    Encoder,
-    Given,
-    Inversion,
-    Mean,
-    Objective,
-    Record,
-    Settings,
-    Space,
-    Start,
-    WPlus,
-    image2stylegan,
-    invert,
-)
+from wplus.inversion import Encoder, Given, Inversion, Mean, Record, Space, Start, WPlus, image2stylegan, invert
 from wplus.metrics import mse, psnr
 from wplus.metrics.latents import distance_to_mean
 from wplus.models import VGG, Generator
+from wplus.optimisation import Objective, Settings
 from wplus.studies.photos import Photo
 from wplus.studies.store import Store
 from wplus.studies.study import Row, Value
@@ -230,8 +218,6 @@ class Bench:
             self.watch(text, record.step, settings.steps)
 
         found = descend([as_crop(picture.cpu(), size=self.generator.resolution) for picture in pictures], watch=watch)
-        if found.interrupted:
-            raise KeyboardInterrupt
         missing = settings.steps + 1 - len(distances)  # where every descent was stopped early
         curves = {"total": torch.tensor(found.history), "distance": torch.stack(distances, dim=1)}
         curves = {name: torch.cat([curve, curve[:, -1:].expand(-1, missing)], dim=1) for name, curve in curves.items()}

@@ -10,10 +10,10 @@ from torch import Tensor
 from wplus.alignment import Face, as_crop, chip_quad
 from wplus.alignment.landmarks import dlib_landmarks
 from wplus.core.shapes import Descriptors, Images, Losses
-from wplus.inversion.identity import SEEN_SIZE, chips
 from wplus.metrics import eye_opening, mouth_opening, mouth_width
 from wplus.metrics.identity import enlarged
 from wplus.models import IdentityNetwork, load_identity
+from wplus.optimisation.losses.identity import SEEN_SIZE, chips
 from wplus.studies.bench import Bench
 from wplus.studies.photos import Photo
 

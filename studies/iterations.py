@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from wplus.inversion import Adam, Settings
+from wplus.optimisation import Adam, Settings
 from wplus.studies.bench import Bench, stacked
 from wplus.studies.plots import COLOURS, legend, panels, plain
 from wplus.studies.rows import by_domain, distinct, interval, mean, numbers, where

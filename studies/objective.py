@@ -9,8 +9,8 @@ The paper compares these five, finds that squared error alone gives no good embe
 as the regulariser [M-hi], and uses the full objective.
 """
 
-from wplus.inversion import Objective, Perceptual, Pixel
 from wplus.metrics import identity_distance
+from wplus.optimisation import Objective, Perceptual, Pixel
 from wplus.studies.bench import Bench, stacked
 from wplus.studies.rows import by_domain, distinct, mean, where
 from wplus.studies.sheets import by_class

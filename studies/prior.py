@@ -78,8 +78,6 @@ def stopped(bench: Bench, pictures: Images, losses: Losses) -> tuple[Ws, Ws]:
 
         crops = [as_crop(picture, size=bench.generator.resolution) for picture in pictures]
         found = invert(bench.generator, crops, objective=bench.objective, settings=bench.settings, watch=watch)
-        if found.interrupted:
-            raise KeyboardInterrupt
         end = torch.cat([latent.ws for latent in found.latents])
         return {"stopped": torch.where(reached[:, None, None], codes, end), "end": end}
 

@@ -16,9 +16,10 @@ from wplus.core.images import write_picture
 from wplus.studies import STUDIES
 from wplus.studies.bench import Bench
 from wplus.studies.plots import write_png
+from wplus.studies.protocol import Study
 from wplus.studies.rows import read_rows, write_rows
 from wplus.studies.sheets import drawn
-from wplus.studies.study import Conclusion, Study
+from wplus.studies.study import Conclusion
 
 Drawn = Float[Tensor, "3 _ _"]
 """A contact sheet; no two need be of one size."""

@@ -2,14 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any
 
 from wplus.core.shapes import Picture
-
-if TYPE_CHECKING:
-    from wplus.studies.bench import Bench
-else:
-    Bench = Any  # the bench knows these records, so they cannot know it
 
 Value = str | int | float | bool | None
 """One cell; None is written as an empty one."""
@@ -144,17 +139,3 @@ class Conclusion:
     findings: tuple[Finding, ...]
     tables: tuple[Table, ...] = ()
     plots: tuple[Plot, ...] = ()
-
-
-@runtime_checkable
-class Study(Protocol):
-    """A study is a module: its docstring tells what is done, what the paper found, and how sure we are of that."""
-
-    SOURCE: str
-    """Which figure or table of which paper."""
-
-    def measure(self, bench: Bench) -> Measured:
-        """Do the work."""
-
-    def conclude(self, data: Data) -> Conclusion:
-        """Read the rows: a function of what stands in the CSV files, and of nothing else."""

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from wplus.core import GeneratorError, OutputError
-from wplus.core.foreign import Thing, read_tree
 from wplus.models import (
     Card,
     Generator,
@@ -26,6 +25,7 @@ from wplus.models import (
 )
 from wplus.models.architectures import build
 from wplus.models.checkpoints import FORMATS, read_checkpoint
+from wplus.models.checkpoints.foreign import Thing, read_tree
 from wplus.models.checkpoints.writing import write_checkpoint
 
 ROOT = Path(__file__).parents[1]

@@ -30,16 +30,16 @@ QUICK = ("--steps", "6")
 @pytest.fixture
 def pressing_ctrl_c():
     """While this context is open, every inversion is interrupted at its third step."""
-    module = importlib.import_module("wplus.inversion.folder.recipe")
+    module = importlib.import_module("wplus.pipelines.folder.recipe")
     real = module.invert
 
-    def interrupted(*args, watch, **kwargs):
-        def stop(record):
-            watch(record)
+    def interrupted(*args, stop, **kwargs):
+        def press(record):
             if record.step == 3:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
+            return stop(record)
 
-        return real(*args, watch=stop, **kwargs)
+        return real(*args, stop=press, **kwargs)
 
     return patch.object(module, "invert", interrupted)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from wplus.cli.convert import SUFFIXES
-from wplus.core import Latent
 from wplus.models import load_generator
+from wplus.models.checkpoints.latents import load_latent
 from wplus.models.entries import SHIPPED
 
 SCRIPT = Path(sys.executable).parent / "wplus"
@@ -111,7 +111,7 @@ def test_latents_are_told_from_generators_by_their_contents(wplus, tmp_path, min
     np.savez(tmp_path / "code.npz", w=code.ws.numpy())
     words = ("convert", tmp_path / "code.npz", tmp_path / "code.safetensors", "--generator", SNAPSHOT)
     assert wplus(*words) == (0, f"{tmp_path / 'code.safetensors'}\n", "")
-    assert torch.equal(Latent.load(tmp_path / "code.safetensors").ws, code.ws)
+    assert torch.equal(load_latent(tmp_path / "code.safetensors").ws, code.ws)
     _, _, err = wplus("convert", tmp_path / "code.npz", tmp_path / "code.onnx", "--to", "onnx")
     assert (
         err

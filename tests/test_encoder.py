@@ -8,7 +8,7 @@ import torch
 from wplus.alignment import as_crop
 from wplus.core import TrainingError, WeightsError
 from wplus.core.images import write_picture
-from wplus.inversion import Encoder, Objective, Pixel, Settings, invert
+from wplus.inversion import Encoder, invert
 from wplus.models import (
     Card,
     EncoderNetwork,
@@ -21,6 +21,7 @@ from wplus.models import (
     read_encoder,
 )
 from wplus.models.encoder import EncoderConfig
+from wplus.optimisation import Objective, Pixel, Settings
 from wplus.training.encoder import EncoderRecipe, EncoderRun
 from wplus.training.faces import Faces
 from wplus.training.run import load_checkpoint, save_checkpoint, train

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wplus.core.errors import GeneratorError, LatentError
-from wplus.core.foreign import Thing, read_tree
+from wplus.models.checkpoints.foreign import Thing, read_tree
 
 SNAPSHOTS = ["sg2ada_mini_16", "sg2ada_skip_32", "sg3_r_32", "sg3_t_32", "sg3repo_sg2_32"]
 

@@ -17,7 +17,6 @@ import pytest
 import torch
 
 from wplus.core import GeneratorError, LatentError, OutputError
-from wplus.core.latent_formats import read_codes, write_codes
 from wplus.models import (
     StyleGAN1,
     StyleGAN1Config,
@@ -30,6 +29,7 @@ from wplus.models import (
     load_generator,
 )
 from wplus.models.checkpoints import FORMATS, read_checkpoint
+from wplus.models.checkpoints.latents import read_codes, write_codes
 from wplus.models.checkpoints.writing import WRITERS, write_checkpoint
 from wplus.models.generator import Card, Generator
 from wplus.models.stylemap import to_rows

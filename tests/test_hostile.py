@@ -23,8 +23,8 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 
 from wplus.core.errors import GeneratorError
-from wplus.core.foreign import read_tree
-from wplus.core.latent_formats import holds_codes
+from wplus.models.checkpoints.foreign import read_tree
+from wplus.models.checkpoints.latents import holds_codes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sets limits that only Linux keeps")
 
@@ -246,8 +246,8 @@ GADGETS = [
     ("torch_utils.persistence", "_src_to_module", ("open('CANARY', 'w')",)),
     ("torch_utils.persistence", "persistent_class", ()),
     ("wplus.core.files", "write_text", ("CANARY", "a")),
-    ("wplus.core.foreign.tree", "Thing", ("a", "b")),
-    ("wplus.core.foreign.stream", "Stream", ()),
+    ("wplus.models.checkpoints.foreign.tree", "Thing", ("a", "b")),
+    ("wplus.models.checkpoints.foreign.stream", "Stream", ()),
     ("__main__", "digest", ()),
     ("sys", "exit", (1,)),
     ("os", "_exit", (1,)),

@@ -18,11 +18,12 @@ from wplus.alignment.warp import inverse, to_picture, warp
 from wplus.cli.main import main
 from wplus.core import FaceError, Latent, WeightsError
 from wplus.core.images import from_bytes, read_photo, resized, to_bytes, write_picture
-from wplus.inversion import Identity, Objective, Perceptual, Pixel, Settings, invert
+from wplus.inversion import invert
 from wplus.metrics import identity_distance
 from wplus.models import load_generator, load_identity, load_perceptual
 from wplus.models.dlibfile import DlibFile
 from wplus.models.identity import identity_file
+from wplus.optimisation import Identity, Objective, Perceptual, Pixel, Settings
 
 
 @pytest.fixture(scope="module")

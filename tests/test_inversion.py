@@ -9,26 +9,11 @@ from torch import nn
 
 from wplus.alignment import Alignment, Crop
 from wplus.core import GeneratorError
-from wplus.inversion import (
-    Adam,
-    Given,
-    Mean,
-    Objective,
-    Perceptual,
-    Pixel,
-    Projector,
-    QuasiNewton,
-    Random,
-    Settings,
-    W,
-    WPlus,
-    Z,
-    image2stylegan,
-    invert,
-    steps,
-)
-from wplus.inversion.progress import load_progress, save_progress
+from wplus.inversion import Given, Mean, Random, W, WPlus, Z, image2stylegan, invert, steps
 from wplus.models import Card, Generator, StyleGAN2, StyleGAN2Config, load_perceptual
+from wplus.optimisation import Adam, Objective, Perceptual, Pixel, Projector, QuasiNewton, Settings
+from wplus.optimisation.losses.term import WholePicture
+from wplus.optimisation.progress import load_progress, save_progress
 
 PIXEL = Objective((Pixel(),))
 
@@ -104,7 +89,7 @@ def test_z_begins_at_the_nearest_draw_and_refuses_classes(mini):
         Z().code(torch.zeros(1, 2, 8), classes)
 
 
-class Scaled:
+class Scaled(WholePicture):
     """An objective made tiny: Adam would hide a loss that is divided by the batch, its epsilon does not."""
 
     def __init__(self, term, scale):
@@ -153,11 +138,7 @@ def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(mini, tmp_path):
     settings = Settings(steps=12)
     whole = invert(mini, crop, objective=PIXEL, settings=settings)
 
-    def interrupt(record):
-        if record.step == 5:
-            raise KeyboardInterrupt
-
-    first = invert(mini, crop, objective=PIXEL, settings=settings, watch=interrupt)
+    first = invert(mini, crop, objective=PIXEL, settings=settings, stop=lambda record: record.step == 5)
     assert first.interrupted
     assert len(first.history[0]) == 6
     save_progress(tmp_path / "p.safetensors", first.progress, index=0, key="k")

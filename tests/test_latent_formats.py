@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wplus.core import Latent, LatentError, OutputError
-from wplus.core.latent_formats import codes_in, holds_codes, read_codes, shape_codes, write_codes
+from wplus.models.checkpoints.latents import codes_in, holds_codes, load_latent, read_codes, shape_codes, write_codes
 
 DIM = 512
 
@@ -37,7 +37,7 @@ def test_a_projection_of_nvidia_is_read(tmp_path):
     reading = read_codes(tmp_path / "projected_w.npz")
     assert (reading.layout, reading.kind, reading.names) == ("nvidia", "w+", ())
     assert np.array_equal(reading.latent.ws.numpy(), w)
-    latent = Latent.load(tmp_path / "projected_w.npz")
+    latent = load_latent(tmp_path / "projected_w.npz")
     assert latent.origin is None
     assert latent.noise is None
     assert torch.equal(latent.ws, reading.latent.ws)
@@ -75,7 +75,7 @@ def test_projections_of_rosinality_are_read_with_their_noise_and_names(tmp_path,
 
 def test_a_projection_of_rosinality_without_names_is_read(tmp_path):
     torch.save({"img": torch.zeros(3, 16, 16), "latent": torch.zeros(18, DIM), "noise": maps()}, tmp_path / "a.pt")
-    latent = Latent.load(tmp_path / "a.pt")
+    latent = load_latent(tmp_path / "a.pt")
     assert latent.ws.shape == (1, 18, DIM)
     assert len(latent.noise) == 5
 
@@ -84,7 +84,7 @@ def test_latents_of_e4e_and_pivots_of_pti_are_read(tmp_path):
     for name, shape in (("latents.pt", (5, 18)), ("0.pt", (1, 18))):
         theirs = torch.from_numpy(codes(*shape))
         torch.save(theirs, tmp_path / name)
-        assert torch.equal(Latent.load(tmp_path / name).ws, theirs)
+        assert torch.equal(load_latent(tmp_path / name).ws, theirs)
 
 
 def test_the_last_step_of_a_restyle_dictionary_counts(tmp_path):
@@ -94,7 +94,7 @@ def test_the_last_step_of_a_restyle_dictionary_counts(tmp_path):
     assert (reading.layout, reading.kind, reading.names, reading.steps) == ("restyle", "w+", ("0.jpg", "1.jpg"), 5)
     assert np.array_equal(reading.latent.ws.numpy(), np.stack([steps["0.jpg"][-1], steps["1.jpg"][-1]]))
     np.save(tmp_path / "stacked.npy", {name: np.stack(items) for name, items in steps.items()})
-    assert torch.equal(Latent.load(tmp_path / "stacked.npy").ws, reading.latent.ws)
+    assert torch.equal(load_latent(tmp_path / "stacked.npy").ws, reading.latent.ws)
     assert reading.describe() == {
         "layout": "restyle",
         "taken for": "W+",
@@ -117,9 +117,9 @@ def test_a_code_of_puzer_and_pbaylies_is_read(tmp_path):
 
 def test_a_list_of_codes_and_an_array_of_another_name_are_read(tmp_path):
     torch.save([torch.zeros(1, 18, DIM), torch.ones(1, 18, DIM)], tmp_path / "list.pt")
-    assert Latent.load(tmp_path / "list.pt").ws[:, 0, 0].tolist() == [0, 1]
+    assert load_latent(tmp_path / "list.pt").ws[:, 0, 0].tolist() == [0, 1]
     np.savez(tmp_path / "a.npz", embedding=codes(3, 18))
-    assert len(Latent.load(tmp_path / "a.npz")) == 3
+    assert len(load_latent(tmp_path / "a.npz")) == 3
 
 
 # --- shapes
@@ -156,13 +156,13 @@ def test_what_can_be_rows_or_codes_is_asked_for(tmp_path, count):
     path = tmp_path / "a.npy"
     np.save(path, codes(count))
     with pytest.raises(LatentError) as error:
-        Latent.load(path)
+        load_latent(path)
     assert one_line(error) == (
         f"{path}: shape ({count}, 512) is {count} codes of W, or one code of W+ with {count} rows;"
         " say which by --as w or --as w+ of wplus convert"
     )
-    assert Latent.load(path, kind="w").ws.shape == (count, 1, DIM)
-    assert Latent.load(path, kind="w+").ws.shape == (1, count, DIM)
+    assert load_latent(path, kind="w").ws.shape == (count, 1, DIM)
+    assert load_latent(path, kind="w+").ws.shape == (1, count, DIM)
 
 
 def test_a_space_that_the_codes_contradict_is_refused():
@@ -202,7 +202,7 @@ def test_arrays_that_are_no_codes_are_refused_in_one_line(tmp_path, array, messa
     else:
         torch.save(torch.from_numpy(array), path)
     with pytest.raises(LatentError) as error:
-        Latent.load(path)
+        load_latent(path)
     assert one_line(error).startswith(f"{path}: {message}")
 
 
@@ -247,7 +247,7 @@ def test_truncated_files_are_refused_in_one_line(tmp_path, name):
     for length in range(0, len(data), len(data) // 23):
         path.write_bytes(data[:length])
         with pytest.raises(LatentError) as error:
-            Latent.load(path)
+            load_latent(path)
         assert name in one_line(error)
 
 
@@ -258,7 +258,7 @@ def test_a_dictionary_that_asks_for_code_is_refused_and_runs_none(tmp_path):
 
     np.save(tmp_path / "a.npy", {"a.png": Trap()})
     with pytest.raises(LatentError) as error:
-        Latent.load(tmp_path / "a.npy")
+        load_latent(tmp_path / "a.npy")
     assert "a.npy" in one_line(error)
     assert not (tmp_path / "canary").exists()
 
@@ -269,9 +269,9 @@ def test_an_array_that_unfolds_without_end_is_refused_before_it_does(tmp_path):
     for name in ("a.pt", "b.pt"):
         assert (tmp_path / name).stat().st_size < 100_000
         with pytest.raises(LatentError, match="unfolds to far more memory"):
-            Latent.load(tmp_path / name)
+            load_latent(tmp_path / name)
     torch.save(torch.zeros(1, 1, DIM).expand(1, 18, DIM), tmp_path / "w.pt")
-    assert Latent.load(tmp_path / "w.pt").ws.shape == (1, 18, DIM)
+    assert load_latent(tmp_path / "w.pt").ws.shape == (1, 18, DIM)
 
 
 def test_files_of_ours_are_not_taken_for_pickles_whatever_their_headers_length(tmp_path):
@@ -280,7 +280,7 @@ def test_files_of_ours_are_not_taken_for_pickles_whatever_their_headers_length(t
     for length in range(0, 600, 5):  # among them headers of 0x280 and 0x380 bytes, which begin as pickles do
         origin = Origin("x" * length, "0" * 16, 16)
         Latent(torch.zeros(1, 6, 16), origin=origin).save(tmp_path / "a.safetensors")
-        assert Latent.load(tmp_path / "a.safetensors").origin == origin
+        assert load_latent(tmp_path / "a.safetensors").origin == origin
 
 
 def test_latents_are_told_from_networks_without_reading_them():
@@ -373,7 +373,7 @@ def test_codes_of_a_stranger_become_those_of_a_generator(tmp_path, mini):
     w = torch.randn(2, 1, 16)
     np.savez(tmp_path / "w.npz", w=w.numpy())
     convert(tmp_path / "w.npz", tmp_path / "w.safetensors", generator=mini)
-    latent = Latent.load(tmp_path / "w.safetensors")
+    latent = load_latent(tmp_path / "w.safetensors")
     assert torch.equal(latent.ws, w.expand(-1, 6, -1))
     assert latent.origin == mini.origin()
     mini(latent)
@@ -386,7 +386,7 @@ def test_names_travel_through_ours_to_rosinality_and_pictures_are_rendered(tmp_p
     theirs = OrderedDict((name, [np.full((6, 16), index, np.float32)]) for index, name in enumerate(("b.jpg", "a.jpg")))
     np.save(tmp_path / "latents.npy", dict(theirs))
     convert(tmp_path / "latents.npy", tmp_path / "ours.safetensors", generator=mini)
-    assert Latent.load(tmp_path / "ours.safetensors").origin.settings == {"names": ["b.jpg", "a.jpg"]}
+    assert load_latent(tmp_path / "ours.safetensors").origin.settings == {"names": ["b.jpg", "a.jpg"]}
     convert(tmp_path / "ours.safetensors", tmp_path / "ros.pt", layout="rosinality", generator=mini)
     entries = torch.load(tmp_path / "ros.pt", weights_only=True)
     assert list(entries) == ["b.jpg", "a.jpg"]
@@ -403,7 +403,7 @@ def test_a_folder_gets_one_file_a_code_under_its_name_and_none_outside(tmp_path)
         "code.safetensors",
         "b.safetensors",
     ]
-    assert all(Latent.load(path).ws.shape == (1, 18, DIM) for path in written)
+    assert all(load_latent(path).ws.shape == (1, 18, DIM) for path in written)
     np.save(tmp_path / "same.npy", {"a.png": [codes(18)], "a.jpg": [codes(18)]})
     with pytest.raises(LatentError, match="two of its codes would be one file"):
         convert(tmp_path / "same.npy", tmp_path / "out")
@@ -412,9 +412,9 @@ def test_a_folder_gets_one_file_a_code_under_its_name_and_none_outside(tmp_path)
 def test_rows_change_only_when_asked_and_never_with_noise(tmp_path, mini):
     torch.save(torch.randn(1, 10, 16), tmp_path / "a.pt")
     convert(tmp_path / "a.pt", tmp_path / "a.safetensors", generator=mini, rows=6)
-    assert Latent.load(tmp_path / "a.safetensors").ws.shape == (1, 6, 16)
+    assert load_latent(tmp_path / "a.safetensors").ws.shape == (1, 6, 16)
     convert(tmp_path / "a.pt", tmp_path / "b.pt", rows=14)
-    assert Latent.load(tmp_path / "b.pt").ws.shape == (1, 14, 16)
+    assert load_latent(tmp_path / "b.pt").ws.shape == (1, 14, 16)
     write_codes(tmp_path / "n.npz", Latent(torch.randn(1, 10, 16), tuple(maps())))
     with pytest.raises(LatentError, match="noise maps belong to a generator of its own size"):
         convert(tmp_path / "n.npz", tmp_path / "n.safetensors", rows=6)

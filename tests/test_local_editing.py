@@ -13,45 +13,21 @@ from torch import nn
 
 from wplus.alignment import Crop, align, as_crop
 from wplus.alignment.local import grown
+from wplus.alignment.masks import read_mask
+from wplus.alignment.parts import PARTS, part, read_labels, rectangle
 from wplus.core import ImageError, Latent, LatentError, Origin
 from wplus.core.images import from_bytes, read_photo, write_picture
-from wplus.editing import (
-    PARTS,
-    Patch,
-    Portrait,
-    blend_features,
-    edited_stylemap,
-    local_edit,
-    mix,
-    morph,
-    most,
-    part,
-    read_labels,
-    read_mask,
-    rectangle,
-    share,
-    touched,
-    transplant,
-    with_detail,
-)
-from wplus.inversion import (
-    IMAGE2STYLEGAN_PP_TAPS,
-    MaskedStyle,
-    Mean,
-    Objective,
-    Perceptual,
-    Pixel,
-    Settings,
-    Towards,
-    WPlus,
-    image2stylegan_pp,
-    steps,
-)
+from wplus.editing import Patch, blend_features, edited_stylemap, local_edit, mix, morph, transplant
+from wplus.editing.pooling import most, share, touched
+from wplus.inversion import IMAGE2STYLEGAN_PP_TAPS, Mean, WPlus, image2stylegan_pp, steps
 from wplus.metrics.local import masked_mse, seam_gradient
 from wplus.models import Card, Generator, StyleGAN2, StyleGAN2Config, StyleMapGAN, StyleMapGANConfig, load_perceptual
 from wplus.models.architectures import build
 from wplus.models.checkpoints.stylemap import convert
 from wplus.models.stylemap import to_map, to_rows
+from wplus.optimisation import Gram, Objective, Perceptual, Pixel, Settings, Towards
+from wplus.pipelines.detail import with_detail
+from wplus.pipelines.portrait import Portrait
 
 
 @pytest.fixture(scope="module")
@@ -372,11 +348,11 @@ def test_masked_terms_see_what_is_under_the_mask_alone():
     other[:, :, :, 48:] = 0.5
     left = rectangle(0, 0, 0.25, 1, size=64)
     taps = IMAGE2STYLEGAN_PP_TAPS
-    for term in (Pixel(mask=left), Perceptual(network, taps, mask=left), MaskedStyle(network, left)):
+    for term in (Pixel(mask=left), Perceptual(network, taps, mask=left), Gram(network, mask=left)):
         assert float(term.against(target)(other).max()) < 1e-8, term.name
         assert float(term.against(target)(target).max()) < 1e-8, term.name
     everything = torch.ones(64, 64)
-    for term in (Pixel(mask=everything), Perceptual(network, taps, mask=everything), MaskedStyle(network, everything)):
+    for term in (Pixel(mask=everything), Perceptual(network, taps, mask=everything), Gram(network, mask=everything)):
         losses = term.against(target)(other)
         assert losses.shape == (2,)
         assert float(losses.min()) > 1e-3, term.name

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from wplus.core import WplusError
-from wplus.inversion import Settings
-from wplus.inversion.folder import (
+from wplus.optimisation import Settings
+from wplus.pipelines.folder import (
     Group,
     Here,
     Processes,
@@ -29,8 +29,8 @@ from wplus.inversion.folder import (
     invert_groups,
     memory,
 )
-from wplus.inversion.folder.reading import read_groups
-from wplus.inversion.folder.state import load_state, save_state
+from wplus.pipelines.folder.reading import read_groups
+from wplus.pipelines.folder.state import load_state, save_state
 
 SCRIPT = Path(sys.executable).parent / "wplus"
 
@@ -212,11 +212,7 @@ def test_a_groups_state_comes_back_whole_or_not_at_all(recipe, crops, tmp_path):
     prepared, reading = recipe.on("cpu"), Reading(16, cropped=True)
     pictures = [reading(crops / f"{index}.png") for index in range(3)]
 
-    def stop(record):
-        if record.step == 2:
-            raise KeyboardInterrupt
-
-    broken = prepared(pictures, watch=stop)
+    broken = prepared(pictures, stop=lambda record: record.step == 2)
     save_state(tmp_path / "state", broken.progress, pictures=3, key="k")
     resume = load_state(tmp_path / "state", pictures=3, key="k")
     assert torch.equal(prepared(pictures, resume=resume).latent.ws, prepared(pictures).latent.ws)

@@ -9,12 +9,13 @@ from skimage import data
 
 from wplus.alignment import align
 from wplus.cli import measuring
-from wplus.cli.pairs import items, matched
 from wplus.core import Latent, WplusError
 from wplus.core.images import from_bytes, write_picture
-from wplus.inversion import Settings, invert
+from wplus.inversion import invert
 from wplus.metrics import OFFLINE, mse
 from wplus.models import Card, Generator, StyleMapGAN, StyleMapGANConfig, load_generator
+from wplus.optimisation import Settings
+from wplus.pipelines.pairs import items, matched
 
 
 @pytest.fixture(scope="module")

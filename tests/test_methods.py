@@ -7,26 +7,14 @@ import torch
 
 from wplus.alignment import Alignment, Crop
 from wplus.core.tensorfile import write_tensors
-from wplus.inversion import (
-    PRESETS,
-    Adam,
-    Mean,
-    Objective,
-    Pixel,
-    PNNorm,
-    Projector,
-    QuasiNewton,
-    Settings,
-    W,
-    WPlus,
-    image2stylegan,
-    invert,
-    steps,
-)
-from wplus.inversion.methods import Evaluation, Problem
-from wplus.inversion.preconditioner import Trust, condensed, factor_for, from_factor, measure, preconditioner_for
-from wplus.inversion.progress import load_progress, save_progress
+from wplus.inversion import PRESETS, Mean, PNNorm, W, WPlus, image2stylegan, invert, steps
+from wplus.inversion.curvature import condensed, factor_for, measure, preconditioner_for
+from wplus.inversion.steps import landscape_of
 from wplus.models import Machine, load_generator, load_perceptual
+from wplus.optimisation import Adam, Objective, Pixel, Projector, QuasiNewton, Settings
+from wplus.optimisation.methods import Evaluation, Problem
+from wplus.optimisation.preconditioner import Trust, from_factor
+from wplus.optimisation.progress import load_progress, save_progress
 
 PIXEL = Objective((Pixel(),))
 METHODS = (Adam(), Projector(), QuasiNewton(), QuasiNewton(directions=0, history=3))
@@ -72,7 +60,7 @@ def descend(update, valley, code, count):
 
 @pytest.fixture
 def problem(mini):
-    return Problem(mini, PIXEL, WPlus(), 120, 0)
+    return Problem(120, 0, landscape_of(mini, PIXEL, WPlus()))
 
 
 def test_quasi_newton_finds_the_bottom_of_a_curved_valley_where_adam_is_far_from_it(problem):
@@ -149,11 +137,7 @@ def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(mini, method, tmp_
     crop, settings = crops(pictures(mini, 1))[0], Settings(steps=12, method=method)
     whole = invert(mini, crop, objective=PIXEL, settings=settings)
 
-    def interrupt(record):
-        if record.step == 7:
-            raise KeyboardInterrupt
-
-    first = invert(mini, crop, objective=PIXEL, settings=settings, watch=interrupt)
+    first = invert(mini, crop, objective=PIXEL, settings=settings, stop=lambda record: record.step == 7)
     save_progress(tmp_path / "p.safetensors", first.progress, index=0, key="k")
     resume = load_progress(tmp_path / "p.safetensors", key="k")
     rest = invert(mini, crop, objective=PIXEL, settings=settings, resume=resume)
@@ -167,11 +151,9 @@ def test_a_run_in_bf16_that_was_broken_off_ends_as_if_it_had_not_been(mini, last
     crop, settings = crops(pictures(mini, 1))[0], Settings(steps=10)
     whole = invert(mini, crop, objective=PIXEL, settings=settings, compute="bf16")
 
-    def interrupt(record):
-        if record.step == last:
-            raise KeyboardInterrupt
-
-    first = invert(mini, crop, objective=PIXEL, settings=settings, compute="bf16", watch=interrupt)
+    first = invert(
+        mini, crop, objective=PIXEL, settings=settings, compute="bf16", stop=lambda record: record.step == last
+    )
     save_progress(tmp_path / "p.safetensors", first.progress, index=0, key="k")
     resume = load_progress(tmp_path / "p.safetensors", key="k")
     rest = invert(mini, crop, objective=PIXEL, settings=settings, compute="bf16", resume=resume)
@@ -244,7 +226,7 @@ def test_many_random_directions_measure_the_gauss_newton_matrix(mini):
 
 
 def test_a_factor_is_condensed_to_what_counts(monkeypatch):
-    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", 4)
+    monkeypatch.setattr("wplus.inversion.curvature.AXES", 4)
     draw = torch.Generator().manual_seed(0)
     factor = (torch.randn(30, 3, generator=draw) @ torch.randn(3, 12, generator=draw)).unflatten(1, (3, 4))
     found = condensed(factor)
@@ -288,10 +270,10 @@ def test_a_matrix_is_trusted_as_far_as_it_was_measured_and_less_with_penalties(m
     def scale(*penalties):
         return preconditioner_for(mini, Objective(PIXEL.terms, penalties), WPlus(), 16).free
 
-    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", 17)
+    monkeypatch.setattr("wplus.inversion.curvature.AXES", 17)
     sparse = scale()
     assert scale(PNNorm(0.1)) == sparse
-    monkeypatch.setattr("wplus.inversion.preconditioner.AXES", 16)
+    monkeypatch.setattr("wplus.inversion.curvature.AXES", 16)
     assert len({sparse, scale(), scale(PNNorm(0.1))}) == 3
 
 

@@ -12,6 +12,10 @@ import pytest
 from wplus.models.entries import SHIPPED
 
 ROOT = Path(__file__).parents[1]
+ROOMS = {
+    "alignment", "cli", "core", "editing", "inversion", "metrics", "models", "optimisation", "pipelines", "studies",
+    "training",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,7 @@ def test_the_wheel_holds_code_weights_and_licence_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     rooms = {name.split("/")[1] for name in names if name.startswith("wplus/")}
-    assert rooms == {"alignment", "cli", "core", "editing", "inversion", "metrics", "models", "studies", "training"}
+    assert rooms == {*ROOMS, "__init__.py", "py.typed"}
     assert {f"wplus/models/weights/{name}" for name in (*(entry.file for entry in SHIPPED), "README.md")} <= names
     assert "wplus/studies/report.html.jinja" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -8,10 +8,11 @@ from torch.nn import functional
 
 from wplus.alignment import Crop, align, detect, restore
 from wplus.alignment.local import crop_mask, grown, restore_region, toned
+from wplus.alignment.parts import rectangle
 from wplus.alignment.regions import REGIONS, in_crop, region
 from wplus.core.errors import FaceError
 from wplus.core.images import from_bytes
-from wplus.editing import rectangle, share
+from wplus.editing.pooling import share
 
 
 @pytest.fixture(scope="module")

@@ -16,19 +16,13 @@ from wplus.alignment.painted import mask_file, painted_mask
 from wplus.core import GeneratorError, ImageError, Latent
 from wplus.inversion import (
     PN,
-    Adam,
+    Codes,
     Given,
     Mean,
     NoiseCorrelation,
-    Objective,
     P,
-    Perceptual,
-    Pixel,
     PNNorm,
-    QuasiNewton,
-    Settings,
     Still,
-    Towards,
     W,
     WithNoise,
     WPlus,
@@ -37,7 +31,6 @@ from wplus.inversion import (
     refine_noise,
 )
 from wplus.inversion.noise import own_noise
-from wplus.inversion.progress import load_progress, save_progress
 from wplus.metrics import pn_norm
 from wplus.models import (
     Card,
@@ -50,6 +43,8 @@ from wplus.models import (
     load_perceptual,
 )
 from wplus.models.pn import pn_of
+from wplus.optimisation import Adam, Objective, Perceptual, Pixel, QuasiNewton, Settings, Towards
+from wplus.optimisation.progress import load_progress, save_progress
 
 PIXEL = Objective((Pixel(),))
 
@@ -76,6 +71,11 @@ class Toy(nn.Module):
         super().__init__()
         network = StyleGAN2(StyleGAN2Config(channels=(4, 4), z_dim=48, w_dim=48, mapping_layers=1))
         self.config, self.mapping, self.synthesis = network.config, network.mapping, NoisySynthesis()
+
+
+def codes(ws, noise, generator):
+    """What penalties look at; they see no pictures."""
+    return Codes(torch.zeros(len(ws), 3, 1, 1), ws, None if noise is None else tuple(noise), generator)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,11 @@ def test_the_origin_of_pn_is_the_mean_of_p_and_it_is_fitted_once(mini):
 
 def test_stylemaps_have_no_p_and_no_pn(maps):
     ws = maps.sample(0).ws
-    for call in (lambda: P().code(ws, maps), lambda: PN().code(ws, maps), lambda: PNNorm().of(ws, None, maps)):
+    for call in (
+        lambda: P().code(ws, maps),
+        lambda: PN().code(ws, maps),
+        lambda: PNNorm().losses(codes(ws, None, maps)),
+    ):
         with pytest.raises(GeneratorError, match=r"^maps maps to a stylemap; P.* is for generators with W$"):
             call()
 
@@ -140,9 +144,9 @@ def test_stylemaps_have_no_p_and_no_pn(maps):
 
 def test_mapped_codes_cost_about_the_weight_and_the_middle_nothing(mini):
     mapped = mini.map(draws(200, mini.z_dim))
-    assert float(PNNorm(0.5).of(mapped, None, mini).mean()) == pytest.approx(0.5, rel=0.1)
+    assert float(PNNorm(0.5).losses(codes(mapped, None, mini)).mean()) == pytest.approx(0.5, rel=0.1)
     middle = PN().ws(torch.zeros(1, mini.layers, mini.w_dim), mini)
-    assert float(PNNorm().of(middle, None, mini)) == pytest.approx(0, abs=1e-9)
+    assert float(PNNorm().losses(codes(middle, None, mini))) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("method", [Adam(), QuasiNewton(directions=0)])
@@ -163,7 +167,7 @@ def test_noise_that_is_part_of_a_picture_costs_and_true_noise_does_not(toy):
     ws = torch.zeros(1, 4, 8)
 
     def cost(item):
-        return float(NoiseCorrelation(1.0).of(ws, (item,), toy))
+        return float(NoiseCorrelation(1.0).losses(codes(ws, (item,), toy)))
 
     assert cost(torch.ones(1, 1, 8, 8)) == 2  # across and down
     assert cost(torch.ones(1, 1, 32, 32)) == 6  # at 32, 16 and 8 px
@@ -175,11 +179,13 @@ def test_noise_that_is_part_of_a_picture_costs_and_true_noise_does_not(toy):
 
 def test_each_picture_pays_for_its_own_noise(toy):
     noise = (draws(3, 1, 16, 16), draws(3, 1, 4, 4))
-    together = NoiseCorrelation().of(torch.zeros(3, 4, 8), noise, toy)
-    alone = [NoiseCorrelation().of(torch.zeros(1, 4, 8), tuple(x[i : i + 1] for x in noise), toy) for i in range(3)]
+    together = NoiseCorrelation().losses(codes(torch.zeros(3, 4, 8), noise, toy))
+    alone = [
+        NoiseCorrelation().losses(codes(torch.zeros(1, 4, 8), [x[i : i + 1] for x in noise], toy)) for i in range(3)
+    ]
     assert torch.allclose(together, torch.cat(alone))
     with pytest.raises(ValueError, match="take a space that has some"):
-        NoiseCorrelation().of(torch.zeros(1, 4, 8), None, toy)
+        NoiseCorrelation().losses(codes(torch.zeros(1, 4, 8), None, toy))
 
 
 # noise maps
@@ -264,11 +270,7 @@ def test_noise_that_was_broken_off_ends_as_if_it_had_not_been(mini, tmp_path, me
     settings = Settings(steps=8, method=method)
     whole = refine_noise(mini, crop, start, objective=PIXEL, settings=settings)
 
-    def interrupt(record):
-        if record.step == 3:
-            raise KeyboardInterrupt
-
-    first = refine_noise(mini, crop, start, objective=PIXEL, settings=settings, watch=interrupt)
+    first = refine_noise(mini, crop, start, objective=PIXEL, settings=settings, stop=lambda record: record.step == 3)
     save_progress(tmp_path / "p.safetensors", first.progress, index=0, key="k")
     resume = load_progress(tmp_path / "p.safetensors", key="k")
     rest = refine_noise(mini, crop, start, objective=PIXEL, settings=settings, resume=resume)
@@ -297,7 +299,7 @@ def test_a_mask_of_ones_is_no_mask():
     objective = image2stylegan(network)
     plain = objective.against(a)(b)
     for ones in (torch.ones(40, 40), torch.ones(2, 40, 40), torch.ones(7, 9)):
-        masked = objective.masked(ones).against(a)(b)
+        masked = objective.within(ones).against(a)(b)
         assert all(torch.equal(masked[name], plain[name]) for name in plain)
 
 
@@ -306,7 +308,7 @@ def test_only_what_counts_is_fitted(toy):
     mask = torch.zeros(8, 8)
     mask[:, :4] = 1
     settings = Settings(steps=20, method=QuasiNewton(directions=0))  # Adam would turn the gradient
-    found = invert(toy, crop_of(target[0]), objective=PIXEL.masked(mask), settings=settings).latent
+    found = invert(toy, crop_of(target[0]), objective=PIXEL.within(mask), settings=settings).latent
     before = toy(Mean().ws(toy, target, seed=0))  # pixels of this toy are free of each other
     assert torch.allclose(toy(found)[..., :4], target[..., :4], atol=1e-2)
     assert torch.allclose(toy(found)[..., 4:], before[..., 4:], atol=1e-4)
@@ -319,9 +321,9 @@ def test_every_picture_has_its_own_mask(mini):
     masks = (draws(3, 16, 16) > 0).float()
     objective = image2stylegan(network)
     run = functools.partial(invert, mini, settings=Settings(steps=3), compute="fast")
-    together = run(list(map(crop_of, pictures)), objective=objective.masked(masks))
+    together = run(list(map(crop_of, pictures)), objective=objective.within(masks))
     for index, picture in enumerate(pictures):
-        alone = run(crop_of(picture), objective=objective.masked(masks[index]))
+        alone = run(crop_of(picture), objective=objective.within(masks[index]))
         assert together.history[index] == pytest.approx(alone.history[0], rel=1e-4)
 
 
@@ -332,7 +334,7 @@ def test_masks_and_references_go_along_with_the_pictures_that_remain():
     mask = Pixel(mask=masks)
     terms = (Perceptual(network, mask=masks), mask, Towards(mask, references, "one each"), Pixel(name="plain"))
     objective = Objective((*terms, Towards(Pixel(), references[:1], "one for all")))
-    whole, some = objective.against(target)(images), objective.of(rows).against(target[rows])(images[rows])
+    whole, some = objective.against(target)(images), objective.select(rows).against(target[rows])(images[rows])
     assert all(torch.allclose(some[name], whole[name][rows], rtol=1e-4) for name in whole)
     with pytest.raises(ValueError, match="masks of 3 pictures for 2"):
         objective.against(target[rows])

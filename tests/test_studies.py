@@ -12,9 +12,10 @@ import torch
 from wplus.alignment import as_crop
 from wplus.core import FaceError, ImageError
 from wplus.core.images import from_bytes, resized, write_picture
-from wplus.inversion import Adam, Given, Mean, Objective, Pixel, Settings
+from wplus.inversion import Given, Mean
 from wplus.models import Generator, load_perceptual
 from wplus.models.architectures import build
+from wplus.optimisation import Adam, Objective, Pixel, Settings
 from wplus.studies import (
     STUDIES,
     bench,
@@ -31,12 +32,13 @@ from wplus.studies import (
 from wplus.studies.bench import Bench, stacked
 from wplus.studies.photos import Photo, middle, read_photos
 from wplus.studies.plots import bars, panels, svg, write_png
+from wplus.studies.protocol import Study
 from wplus.studies.report import cell, write_report
 from wplus.studies.rows import by_domain, distinct, interval, mean, numbers, read_rows, short, where, write_rows
 from wplus.studies.run import about, run_study, study_named
 from wplus.studies.sheets import by_class, drawn
 from wplus.studies.store import Store
-from wplus.studies.study import Finding, Sheet, Study, Table
+from wplus.studies.study import Finding, Sheet, Table
 
 MINE = ("classes", "start", "robustness", "defects", "spaces", "objective", "iterations", "reembed")
 

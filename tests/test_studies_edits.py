@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from wplus.alignment import as_crop
-from wplus.inversion import Settings, Space
+from wplus.inversion import Space
 from wplus.models import load_perceptual
 from wplus.models.pn import fit_pn
+from wplus.optimisation import Settings
 from wplus.studies import crossover, effects, expression, interpolation, morphing, structure
 from wplus.studies.bench import Bench, stacked
 from wplus.studies.faces import apart, descriptors, landmarks, made_up, movement, seen, shape
@@ -22,10 +23,10 @@ from wplus.studies.pairs import BETWEEN, FACES, MIXED, WITHIN, cast, pairs
 from wplus.studies.paths import draws
 from wplus.studies.photos import Photo
 from wplus.studies.prior import Likely, stopped
+from wplus.studies.protocol import Study
 from wplus.studies.run import run_study, study_named
 from wplus.studies.sources import INVENTED, MADE_UP, MEAN, NEUTRAL, Source, others, sources
 from wplus.studies.store import Store
-from wplus.studies.study import Study
 
 MINE = ("morphing", "crossover", "expression", "interpolation", "structure")
 

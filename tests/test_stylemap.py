@@ -14,13 +14,14 @@ from wplus.alignment import as_crop
 from wplus.core import GeneratorError, Latent, LatentError, Origin
 from wplus.core.latent import join
 from wplus.editing import Relative, crossover, morph, transfer_expression
-from wplus.inversion import Encoder, Mean, Objective, Pixel, Settings, W, invert
+from wplus.inversion import Encoder, Mean, W, invert
 from wplus.models import Card, Generator, StyleMapGAN, StyleMapGANConfig, load_encoder, load_generator
 from wplus.models.architectures import build
 from wplus.models.checkpoints import read_checkpoint, stylemap
 from wplus.models.ops import leaky
 from wplus.models.stylemap import NORMALISATIONS, to_map, to_rows
 from wplus.models.stylespace import to_styles
+from wplus.optimisation import Objective, Pixel, Settings
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT.parent / "shared" / "golden" / "stylemap" / "state_dict_manifest.json"

@@ -15,9 +15,9 @@ from wplus.core.animation import sheet
 from wplus.core.errors import TrainingError
 from wplus.core.knobs import knob
 from wplus.core.shapes import Images, Ws
-from wplus.inversion import Objective, Perceptual, Pixel
 from wplus.models import VGG, Generator
 from wplus.models.encoder import EncoderConfig, EncoderNetwork
+from wplus.optimisation import Objective, Perceptual, Pixel
 from wplus.training.faces import Faces
 from wplus.training.look import Look
 from wplus.training.updates import Muon, descend, risen, split_weights

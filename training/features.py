@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from wplus.core.errors import FaceError, TrainingError
 from wplus.core.shapes import Descriptors, Images
-from wplus.inversion.identity import chips, face_place
 from wplus.models import IdentityNetwork
 from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.optimisation.losses.identity import chips, face_place
 from wplus.training.faces import Faces
 from wplus.training.networks import Discriminator
 

@@ -16,12 +16,12 @@ from wplus.core.animation import sheet as sheet_of
 from wplus.core.animation import shown
 from wplus.core.images import write_picture
 from wplus.core.shapes import Features, Images
-from wplus.inversion.identity import chips, face_place
 from wplus.metrics import identity
 from wplus.metrics.distribution import frechet_distance, moments
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, IdentityNetwork, load_identity
 from wplus.models.googlenet import GoogLeNet
+from wplus.optimisation.losses.identity import chips, face_place
 from wplus.training.faces import Faces
 
 SAMPLES, MANY, NEIGHBOURS = 500, 10_000, 64

@@ -14,10 +14,11 @@ from wplus.alignment import Crop, as_crop, detect
 from wplus.core.images import find_pictures
 from wplus.core.latent import Latent
 from wplus.editing import morph
-from wplus.inversion import PRESETS, Adam, Encoder, Objective, Settings, image2stylegan, invert
+from wplus.inversion import PRESETS, Encoder, image2stylegan, invert
 from wplus.metrics import SAME_PERSON, identity_distance, mse
 from wplus.metrics.identity import enlarged
 from wplus.models import Generator, load_encoder, load_perceptual
+from wplus.optimisation import Adam, Objective, Settings
 
 BATCH = 13
 PAIRS = 100

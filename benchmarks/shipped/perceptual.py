@@ -21,10 +21,11 @@ from benchmarks.shipped.inversion import celebahq, codes_of
 from wplus.alignment import align, as_crop
 from wplus.core.images import find_pictures, to_bytes
 from wplus.core.shapes import Images
-from wplus.inversion import Perceptual, objective_for
+from wplus.inversion import objective_for
 from wplus.metrics import identity_distance, load_lpips
 from wplus.models import IMAGE2STYLEGAN_TAPS, Generator, load_perceptual
 from wplus.models.vgg import load_vgg_file
+from wplus.optimisation import Perceptual
 from wplus.training.distil import Teacher, load_vgg19
 from wplus.training.faces import Faces
 

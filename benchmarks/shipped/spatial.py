@@ -11,8 +11,8 @@ from benchmarks.shipped import inversion
 from benchmarks.shipped.figures import Figure
 from wplus.core.latent import Latent
 from wplus.core.shapes import Images
-from wplus.editing.portrait import Portrait
 from wplus.models import Generator, load_encoder
+from wplus.pipelines.portrait import Portrait
 
 METHODS = ("stylemap, w+", "stylemap, w+, put back")
 """What `wplus edit-region` shows, before and after its region went back into the photograph."""

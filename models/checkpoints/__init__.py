@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from wplus.core.errors import GeneratorError
-from wplus.core.foreign import Thing, read_tree
 from wplus.models.checkpoints import genforce, lernapparat, lucidrains, nvidia, rosinality, stylemap, tensorflow, wplus
+from wplus.models.checkpoints.foreign import Thing, read_tree
 from wplus.models.checkpoints.tables import Converted, card_in, some
 from wplus.models.network import Config
 

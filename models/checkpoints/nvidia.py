@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from wplus.core.errors import GeneratorError
-from wplus.core.foreign import Thing
 from wplus.models.checkpoints import nvidia_sizes
+from wplus.models.checkpoints.foreign import Thing
 from wplus.models.checkpoints.tables import NO_MEAN, Converted, some, weights_in
 
 NAME = "nvidia"

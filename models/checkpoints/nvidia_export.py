@@ -6,8 +6,8 @@ opens such a file. NVIDIA's own needs the source put back, for which its `persis
 
 from collections.abc import Iterator, Mapping
 
-from wplus.core.foreign import Thing
 from wplus.models.checkpoints import nvidia_stylegan2, nvidia_stylegan3
+from wplus.models.checkpoints.foreign import Thing
 from wplus.models.checkpoints.pickled import Attributes, dense, module, pickled
 from wplus.models.checkpoints.tables import CARD, Weights
 from wplus.models.mapping import MappingConfig

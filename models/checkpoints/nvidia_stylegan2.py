@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from wplus.core.foreign import Thing
+from wplus.models.checkpoints.foreign import Thing
 from wplus.models.checkpoints.pickled import Attributes, dense, module
 from wplus.models.checkpoints.tables import Weights
 from wplus.models.stylegan2 import StyleGAN2Config

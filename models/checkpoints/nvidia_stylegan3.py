@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wplus.core.foreign import Thing
 from wplus.models.blank import blank
+from wplus.models.checkpoints.foreign import Thing
 from wplus.models.checkpoints.pickled import Attributes, dense, module
 from wplus.models.checkpoints.tables import Weights
 from wplus.models.stylegan3 import StyleGAN3Config, SynthesisLayer

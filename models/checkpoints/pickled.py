@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
-from wplus.core.foreign import Thing
+from wplus.models.checkpoints.foreign import Thing
 from wplus.models.checkpoints.tables import Weights, alone
 
 Attributes = dict[str, object]

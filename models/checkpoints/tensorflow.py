@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from wplus.core.errors import GeneratorError
-from wplus.core.foreign import Thing
+from wplus.models.checkpoints.foreign import Thing
 from wplus.models.checkpoints.tables import Converted, Row, Weights, check_grown, convs, count_of, translate
 from wplus.models.stylegan1 import StyleGAN1Config
 from wplus.models.stylegan2 import StyleGAN2Config

@@ -9,14 +9,13 @@ from wplus.models.blank import blank
 from wplus.models.fast.choose import Compute, Machine, Wanted, compute_for
 from wplus.models.fast.convolution import BF16, FP32, MIXED
 from wplus.models.fast.memory import keep_freed_memory
-from wplus.models.fast.passes import mean_square
 from wplus.models.fast.synthesis import FastSynthesis
 from wplus.models.fast.vgg import FastVGG
 from wplus.models.generator import Generator
 from wplus.models.stylegan2 import StyleGAN2
 from wplus.models.vgg import VGG
 
-__all__ = ["Compute", "Machine", "Wanted", "compute_for", "fast", "mean_square"]
+__all__ = ["Compute", "Machine", "Wanted", "compute_for", "fast"]
 
 PRECISIONS = {"fast": FP32, "mixed": MIXED, "bf16": BF16}
 """By path, of those by hand."""

@@ -1,0 +1,1 @@
+"""Photograph to photograph: what commands, the page and scripts all call."""

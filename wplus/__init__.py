@@ -1,0 +1,100 @@
+"""wplus: photographs into the latent space of a GAN, edited there, and back.
+
+Find the StyleGAN code of a face, edit it, and carry the change into the photograph::
+
+    import wplus
+
+    generator = wplus.load_generator("faces-64")  # a catalogue name, or any file; data in, never code
+    crop = wplus.align("portrait.jpg", size=generator.resolution)
+    latent = wplus.invert(generator, crop).latent
+    picture = generator(wplus.morph(latent, generator.sample(seed=2), weight=0.5))
+
+Names are loaded when they are first used. Rooms of the package hold the rest: `wplus.alignment`, `wplus.models`,
+`wplus.optimisation`, `wplus.inversion`, `wplus.editing`, `wplus.metrics`, `wplus.pipelines`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    __version__: str
+    from wplus.alignment import Crop, Face, align, detect, restore
+    from wplus.core import Latent, WplusError
+    from wplus.core.animation import write_frames
+    from wplus.core.images import read_photo, write_picture
+    from wplus.editing import crossover, local_edit, morph, transfer_expression
+    from wplus.inversion import Inversion, invert
+    from wplus.metrics import identity_distance
+    from wplus.models import Generator, load_generator
+    from wplus.models.checkpoints.latents import load_latent
+    from wplus.optimisation import Settings, descend
+
+_NAMES = {
+    "Crop": "wplus.alignment",
+    "Face": "wplus.alignment",
+    "Generator": "wplus.models",
+    "Inversion": "wplus.inversion",
+    "Latent": "wplus.core",
+    "Settings": "wplus.optimisation",
+    "WplusError": "wplus.core",
+    "align": "wplus.alignment",
+    "crossover": "wplus.editing",
+    "descend": "wplus.optimisation",
+    "detect": "wplus.alignment",
+    "identity_distance": "wplus.metrics",
+    "invert": "wplus.inversion",
+    "load_generator": "wplus.models",
+    "load_latent": "wplus.models.checkpoints.latents",
+    "local_edit": "wplus.editing",
+    "morph": "wplus.editing",
+    "read_photo": "wplus.core.images",
+    "restore": "wplus.alignment",
+    "transfer_expression": "wplus.editing",
+    "write_frames": "wplus.core.animation",
+    "write_picture": "wplus.core.images",
+}
+
+_ROOMS = (
+    "alignment", "cli", "core", "editing", "inversion", "metrics", "models", "optimisation", "pipelines", "studies",
+    "training",
+)  # fmt: skip
+
+__all__ = [
+    "Crop",
+    "Face",
+    "Generator",
+    "Inversion",
+    "Latent",
+    "Settings",
+    "WplusError",
+    "__version__",
+    "align",
+    "crossover",
+    "descend",
+    "detect",
+    "identity_distance",
+    "invert",
+    "load_generator",
+    "load_latent",
+    "local_edit",
+    "morph",
+    "read_photo",
+    "restore",
+    "transfer_expression",
+    "write_frames",
+    "write_picture",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("wplus")
+    if name in _NAMES:
+        return getattr(import_module(_NAMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"wplus.{name}")
+    raise AttributeError(f"module 'wplus' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_ROOMS])
