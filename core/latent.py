@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,6 +40,11 @@ class Origin:
     edit: str | None = None
     """What was done to the codes after they were found."""
     version: str = field(default_factory=lambda: version("wplus"))
+
+    def shared(self) -> "Origin":
+        """What is left of it for codes that are of no single photograph: the generator."""
+        names = ("generator", "fingerprint", "resolution", "w_radius", "space")
+        return Origin(**{name: getattr(self, name) for name in names})
 
     @classmethod
     def from_json(cls, values: object) -> "Origin":
@@ -130,6 +136,56 @@ class Latent:
             origin = replace(origin, losses={}, edit=done)
         return replace(self, ws=ws, origin=origin)
 
+    def __add__(self, other: object) -> "Latent":
+        """Both codes' sum, as in `smiling + 0.5 * (older - younger)`.
+
+        The result keeps the generator; a photograph only if both are of it, so that it can be put back there alone.
+
+        Raises:
+            LatentError: latents of different generators, shapes or numbers of codes.
+        """
+        return _combined(self, other, 1.0) if isinstance(other, Latent) else NotImplemented
+
+    def __sub__(self, other: object) -> "Latent":
+        return _combined(self, other, -1.0) if isinstance(other, Latent) else NotImplemented
+
+    def __mul__(self, factor: float) -> "Latent":
+        noise = None if self.noise is None else tuple(factor * item for item in self.noise)
+        return replace(self.edited(factor * self.ws, edit=f"times {factor:g}"), noise=noise)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> "Latent":
+        return self * (1 / divisor)
+
+    def __neg__(self) -> "Latent":
+        return self * -1.0
+
+    def mean(self) -> "Latent":
+        """The mean of its codes, of batch 1; it is no photograph's, so it cannot be put back into one.
+
+        average = wplus.join(latents).mean()
+        """
+        noise = None if self.noise is None else tuple(item.mean(dim=0, keepdim=True) for item in self.noise)
+        origin = self.origin if self.origin is None or len(self) == 1 else self.origin.shared()
+        origin = origin and replace(origin, edit=f"mean of {len(self)}")
+        return Latent(self.ws.mean(dim=0, keepdim=True), noise, origin)
+
+    def numpy(self) -> np.ndarray:
+        """The codes as float32 (batch, layers, w_dim)."""
+        array: np.ndarray = self.ws.detach().cpu().numpy()
+        return array
+
+    def __repr__(self) -> str:
+        count, rows, dim = self.ws.shape
+        told = f"{count} code{'s' * (count > 1)} of {rows} {self.rows} x {dim}"
+        if self.noise is not None:
+            told += ", with noise maps"
+        if self.origin is not None:
+            told += f", {self.origin.generator}"
+            told += f", {self.origin.edit}" if self.origin.edit else ""
+        return f"Latent({told})"
+
     def to(self, device: torch.device | str) -> "Latent":
         """The same latent on another device."""
         noise = None if self.noise is None else tuple(item.to(device) for item in self.noise)
@@ -174,13 +230,28 @@ def join(latents: Sequence[Latent]) -> Latent:
     origins = [latent.origin for latent in latents if latent.origin is not None]
     origin = origins[0] if origins else None
     if len(latents) > 1 and origin is not None:
-        names = ("generator", "fingerprint", "resolution", "w_radius", "space")
-        origin = Origin(**{name: getattr(origin, name) for name in names})
+        origin = origin.shared()
     noise = None
     if latents[0].noise is not None:
         maps = [latent.noise for latent in latents if latent.noise is not None]
         noise = tuple(torch.cat(items) for items in zip(*maps, strict=True))
     return Latent(torch.cat([latent.ws for latent in latents]), noise, origin)
+
+
+def _combined(a: Latent, b: Latent, factor: float) -> Latent:
+    """A + factor * b."""
+    check_same((a, b))
+    if len(a) != len(b) and 1 not in (len(a), len(b)):
+        raise LatentError(f"latents of {len(a)} and {len(b)} codes do not match one to one")
+    noise = None
+    if a.noise is not None and b.noise is not None:
+        noise = tuple(x + factor * y for x, y in zip(a.noise, b.noise, strict=True))
+    origin = a.origin or b.origin
+    if origin is not None:
+        crops = [item.crop for item in (a.origin, b.origin) if item is not None]
+        crop = crops[0] if all(item == crops[0] for item in crops) else None
+        origin = replace(origin.shared(), crop=crop, edit="sum" if factor > 0 else "difference")
+    return Latent(a.ws + factor * b.ws.to(a.ws), noise, origin)
 
 
 def check_same(latents: Sequence[Latent]) -> None:

@@ -4,6 +4,7 @@ from wplus.editing.features import blend_features
 from wplus.editing.local import edited_stylemap, local_edit, mix, transplant
 from wplus.editing.ops import Relative, crossover, layer_at, morph, suppress_noise, transfer_expression
 from wplus.editing.patch import Patch
+from wplus.editing.paths import path
 from wplus.editing.pooling import most, share, touched
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "mix",
     "morph",
     "most",
+    "path",
     "share",
     "suppress_noise",
     "touched",

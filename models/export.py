@@ -88,5 +88,5 @@ def _silent() -> Iterator[None]:
 
 def _example(generator: Generator) -> tuple[Renderer, torch.Tensor]:
     """The program in PyTorch, and an input of two codes: a batch of one would become a constant."""
-    generator.to("cpu")
+    generator = generator.to("cpu")
     return Renderer(generator.network.synthesis).eval(), generator.mean_ws.expand(2, -1, -1).clone()

@@ -1,17 +1,20 @@
 """A frozen generator with a name and a fingerprint: codes in, pictures out."""
 
-from collections.abc import Mapping
+import copy
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, SupportsIndex, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from wplus.core.errors import GeneratorError, LatentError
-from wplus.core.latent import ROWS, Latent, Origin
+from wplus.core.images import as_png
+from wplus.core.latent import ROWS, Latent, Origin, join
 from wplus.core.shapes import Images, W, Ws, Z
 from wplus.core.tensorfile import fingerprint, write_tensors
 from wplus.models.architectures import ARCHITECTURES, build, mean_code
@@ -28,6 +31,7 @@ class Card:
         licence, origin, terms: who made it from what, and what it may be used for.
         perceptual: the perceptual network that inversions use unless told otherwise.
         training: the recipe and its figures, as JSON.
+        parent: the fingerprint of the generator that this one was adapted from; its codes render here, too.
     """
 
     name: str
@@ -36,23 +40,38 @@ class Card:
     terms: str = "unknown"
     perceptual: str = "vgg16"
     training: Mapping[str, Any] = field(default_factory=dict)
+    parent: str | None = None
 
 
 class Generator:
-    """A network whose weights are frozen: no gradient reaches them.
+    """A network whose weights are frozen: no gradient reaches them. `load_generator` opens one from a name or a file.
+
+        generator = wplus.load_generator("faces-64")
+        pictures = generator(generator.sample([1, 2, 3], psi=0.7))  # (3, 3, 64, 64), RGB in [-1, 1]
 
     Args:
-        network: mapping and synthesis; taken over and frozen.
+        network: mapping and synthesis. It is left as it is; its weights are shared, and must not change from now on.
         card: name, licence and origin.
     """
 
     def __init__(self, network: Network, card: Card) -> None:
-        self.network = network
-        cast(nn.Module, network).eval()  # batch normalisation then takes what it learned
-        for weight in network.parameters():
-            weight.requires_grad_(False)
+        self.network = _frozen(network)
         self.card = card
         self.fingerprint = fingerprint(network.state_dict())
+
+    def __repr__(self) -> str:
+        sizes = f"{self.resolution} px, {self.layers} {ROWS[self.space]} x {self.w_dim}"
+        return f"Generator({self.name}: {self.network.config.title}, {sizes}, {self.device})"
+
+    def _repr_png_(self) -> bytes:
+        with torch.no_grad():
+            pictures = self(self.sample(range(4), psi=0.7)).clamp(-1, 1)
+        return as_png(torch.cat(list(pictures.cpu()), dim=2))
+
+    @property
+    def family(self) -> tuple[str, ...]:
+        """Fingerprints of the generators whose codes it renders: its own, and its parent's."""
+        return (self.fingerprint,) if self.card.parent is None else (self.fingerprint, self.card.parent)
 
     @property
     def name(self) -> str:
@@ -105,9 +124,12 @@ class Generator:
         return sum(weight.numel() for weight in self.network.parameters())
 
     def to(self, device: torch.device | str) -> "Generator":
-        """Move the weights to a device; returns itself."""
-        cast(nn.Module, self.network).to(device)
-        return self
+        """The same generator on a device; itself where it lies there already."""
+        if torch.empty(0, device=device).device == self.device:
+            return self
+        moved = copy.copy(self)
+        moved.network = cast(Network, cast(nn.Module, _frozen(self.network)).to(device))
+        return moved
 
     def map(self, z: Z, psi: float = 1.0, *, cutoff: int | None = None, labels: Labels | None = None) -> Ws:
         """Map Gaussian codes (batch, z_dim) to codes (batch, layers, w_dim), whose rows are equal in W+.
@@ -140,14 +162,23 @@ class Generator:
             raise GeneratorError(f"{self.name} has classes 0 to {self.labels - 1}, not {classes.tolist()}")
         return functional.one_hot(classes, self.labels).to(self.device, torch.float32)
 
-    def sample(self, seed: int, *, psi: float = 1.0, label: int | None = None) -> Latent:
-        """The code of a seed: the same on every machine, alone or among others.
+    def sample(
+        self, seed: SupportsIndex | Iterable[SupportsIndex], *, psi: float = 1.0, label: int | None = None
+    ) -> Latent:
+        """The code of a seed, or of several: the same on every machine, alone or among others.
 
         `label` is its class; None draws one, if the network knows classes.
 
         Raises:
             GeneratorError: there is no such class.
+            LatentError: no seeds.
         """
+        if isinstance(seed, Iterable):
+            latents = [self.sample(each, psi=psi, label=label) for each in seed]
+            if not latents:
+                raise LatentError("no seeds to sample; give one, or several")
+            return join(latents)
+        seed = operator.index(seed)  # numpy's whole numbers, too
         if label is not None and not self.labels:
             raise GeneratorError(f"{self.name} knows no classes, class {label} was asked for")
         draw = torch.Generator().manual_seed(seed)
@@ -209,7 +240,7 @@ class Generator:
             LatentError: it belongs to another generator, or has other shapes.
         """
         origin = latent.origin
-        if origin is not None and origin.fingerprint != self.fingerprint:
+        if origin is not None and origin.fingerprint not in self.family:
             raise LatentError(
                 f"the latent belongs to generator {origin.generator} ({origin.fingerprint}),"
                 f" not to {self.name} ({self.fingerprint})"
@@ -256,6 +287,15 @@ def read_generator(path: str | Path) -> Generator:
     except (TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:500]
         raise GeneratorError(f"{path}: header and weights do not fit together: {reason}") from error
+
+
+def _frozen(network: Network) -> Network:
+    """The same network with weights of its own that share the numbers, without gradients and in evaluation mode."""
+    module = cast(nn.Module, network)
+    # what is in the memo is not copied
+    memo: dict[int, Any] = {id(x): nn.Parameter(x.detach(), requires_grad=False) for x in module.parameters()}
+    memo |= {id(buffer): buffer for buffer in module.buffers()}
+    return cast(Network, copy.deepcopy(module, memo).eval())  # batch normalisation takes what it learned
 
 
 def _rgb(rendered: Rendered) -> Images:

@@ -13,6 +13,9 @@ from wplus.core.tensorfile import fingerprint
 Masks = Float[Tensor, "... mask_height mask_width"]
 """How much each place counts, in [0, 1]: (height, width) for all pictures, or one of any size each."""
 
+OtherMasks = Float[Tensor, "... other_height other_width"]
+"""Masks of another size than those beside them in a signature."""
+
 Rows = Int[Tensor, " rows"]
 """Numbers of pictures within a batch."""
 
@@ -32,7 +35,7 @@ def select_masks(mask: Masks | None, rows: Rows) -> Masks | None:
     return mask if mask is None or mask.ndim == 2 or len(mask) == 1 else mask[rows.to(mask.device)]
 
 
-def narrowed(own: Masks | None, mask: Masks) -> Masks:
+def narrowed(own: Masks | None, mask: OtherMasks) -> Tensor:
     """What both masks show: their product, at the larger of their sizes.
 
     Raises:

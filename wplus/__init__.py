@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from wplus.alignment import Crop, Face, align, detect, restore
     from wplus.core import Latent, WplusError
     from wplus.core.animation import write_frames
-    from wplus.core.images import read_photo, write_picture
-    from wplus.editing import crossover, local_edit, morph, transfer_expression
+    from wplus.core.images import read_photo, to_pil, write_picture
+    from wplus.core.latent import join
+    from wplus.editing import crossover, local_edit, morph, path, transfer_expression
     from wplus.inversion import Inversion, invert
     from wplus.metrics import identity_distance
     from wplus.models import Generator, load_generator
@@ -43,12 +44,15 @@ _NAMES = {
     "detect": "wplus.alignment",
     "identity_distance": "wplus.metrics",
     "invert": "wplus.inversion",
+    "join": "wplus.core.latent",
     "load_generator": "wplus.models",
     "load_latent": "wplus.models.checkpoints.latents",
     "local_edit": "wplus.editing",
     "morph": "wplus.editing",
+    "path": "wplus.editing",
     "read_photo": "wplus.core.images",
     "restore": "wplus.alignment",
+    "to_pil": "wplus.core.images",
     "transfer_expression": "wplus.editing",
     "write_frames": "wplus.core.animation",
     "write_picture": "wplus.core.images",
@@ -74,12 +78,15 @@ __all__ = [
     "detect",
     "identity_distance",
     "invert",
+    "join",
     "load_generator",
     "load_latent",
     "local_edit",
     "morph",
+    "path",
     "read_photo",
     "restore",
+    "to_pil",
     "transfer_expression",
     "write_frames",
     "write_picture",
