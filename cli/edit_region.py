@@ -11,7 +11,6 @@ import torch
 from wplus.alignment import REGIONS, Crop, restore, restore_region
 from wplus.alignment.parts import PARTS
 from wplus.cli.options import SHARE, descent, device_option, output_option
-from wplus.cli.region_sheet import Edit, sheet_of, shown_by
 from wplus.core import Latent, WplusError
 from wplus.core.files import check_not_input
 from wplus.core.images import write_picture
@@ -23,6 +22,7 @@ from wplus.models import Generator, load_generator
 from wplus.optimisation import Settings
 from wplus.pipelines.detail import with_detail
 from wplus.pipelines.portrait import Portrait, embed
+from wplus.pipelines.region_sheet import Edit, sheet_of, shown_by
 from wplus.pipelines.regions import named, painted, paired
 
 DEFAULT_GENERATOR = "stylemap-faces"

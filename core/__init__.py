@@ -2,6 +2,7 @@
 
 from wplus.core.errors import (
     DownloadError,
+    ExtraError,
     FaceError,
     GeneratorError,
     ImageError,
@@ -15,6 +16,7 @@ from wplus.core.latent import Latent, Origin
 
 __all__ = [
     "DownloadError",
+    "ExtraError",
     "FaceError",
     "GeneratorError",
     "ImageError",

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import torch
 from PIL import Image
 from torch.nn import functional
 
 from wplus.core.errors import OutputError
+from wplus.core.extras import load
 from wplus.core.files import replacing
 from wplus.core.images import to_bytes, write_picture
 from wplus.core.shapes import Images, Picture, Resized, ResizedImages
@@ -67,6 +67,7 @@ def _write_gif(path: str | Path, frames: Images, *, seconds: float) -> None:
 
 
 def _write_mp4(path: str | Path, frames: Images, *, seconds: float) -> None:
+    av = load("av")
     height, width = (side - side % 2 for side in frames.shape[2:])  # H.264 halves the colours' resolution
     with replacing(path) as temporary, av.open(str(temporary), "w") as container:
         rate = Fraction(len(frames) / seconds).limit_denominator(1000)

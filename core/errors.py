@@ -8,6 +8,7 @@
     ├── WeightsError      the weights of a perceptual or landmark network are missing or damaged
     ├── DownloadError     a file cannot be fetched, or is not the one it should be
     ├── OutputError       a result cannot be written
+    ├── ExtraError        a package of an extra is not installed
     └── TrainingError     a training folder holds no faces, or a run cannot be resumed
 
 A programmer's mistake is a plain ValueError; the impossible is an assert.
@@ -49,6 +50,10 @@ class DownloadError(WplusError):
 
 class OutputError(WplusError):
     """A result cannot be written."""
+
+
+class ExtraError(WplusError):
+    """A package of an extra is not installed."""
 
 
 class TrainingError(WplusError):

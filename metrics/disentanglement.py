@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wplus.core.extras import load
 from wplus.core.shapes import Attributes, Features
 
 
@@ -38,7 +39,7 @@ def dci(codes: Features, attributes: Attributes, *, penalty: float = 0.01) -> DC
     Raises:
         ValueError: fewer than two dimensions or attributes or nine pictures, or an attribute that never varies.
     """
-    from sklearn.linear_model import Lasso  # here, not above: few need it
+    linear = load("sklearn.linear_model")
 
     x, y = codes.double().cpu().numpy(), attributes.double().cpu().numpy()
     if min(x.shape[1], y.shape[1]) < 2 or len(x) < 9:
@@ -47,7 +48,7 @@ def dci(codes: Features, attributes: Attributes, *, penalty: float = 0.01) -> DC
         raise ValueError(f"attribute {int(np.argmin(y.std(axis=0)))} is the same for all pictures")
     x, y = _standard(x), _standard(y)
     held = np.arange(len(x)) % 3 == 2
-    fit = Lasso(alpha=penalty).fit(x[~held], y[~held])
+    fit = linear.Lasso(alpha=penalty).fit(x[~held], y[~held])
     importance = np.abs(fit.coef_).T
     left = (y[held] - fit.predict(x[held])).var(axis=0) / y[held].var(axis=0)
     told = float(np.mean(np.clip(1 - left, 0, 1)))

@@ -4,13 +4,13 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch.nn import functional
 
 from wplus.core.errors import WeightsError
+from wplus.core.extras import load
 from wplus.core.shapes import AnyPicture, Features, Images, ResizedImages
 from wplus.models import load_perceptual
 from wplus.models.catalogue import file_of, find, suggest
@@ -96,15 +96,13 @@ def _googlenet(weights: Path | None) -> Extractor:
 
 def _inception(weights: Path | None) -> Extractor:
     """FID's own network; pictures are rounded to bytes after resizing, for it takes nothing else."""
-    if find_spec("torch_fidelity") is None:
-        raise WeightsError("inception needs the package torch-fidelity: pip install torch-fidelity")
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    network_of = load("torch_fidelity.feature_extractor_inceptionv3").FeatureExtractorInceptionV3
 
     plain = io.BytesIO()  # the package unpickles without limits: it gets what was read as data
     torch.save(trunk_weights("inception", weights), plain)
     plain.seek(0)
     try:
-        network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=plain)
+        network = network_of("inception", ["2048"], feature_extractor_weights_path=plain)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{weights or 'inception'}: not the weights of Inception: {reason}") from error

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -142,7 +143,7 @@ def _identities(a: Images, b: Images) -> Losses:
 
 
 def _lpips_version(file: str) -> str:
-    return f"v0.1 (lpips {version('lpips')}), {file}"
+    return f"v0.1 (lpips {version('lpips') if find_spec('lpips') else 'not installed'}), {file}"
 
 
 def _lpips(network: Backbone) -> Metric:

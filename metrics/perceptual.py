@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import torch
 from torch import nn
 
 from wplus.core.errors import WeightsError
+from wplus.core.extras import load
 from wplus.core.shapes import Images, Losses
 from wplus.models import IMAGE2STYLEGAN_TAPS, VGG, load_perceptual
 from wplus.models.trunks import trunk_weights
+from wplus.optimisation import Perceptual
 
 Distance = Callable[[Images, Images], Losses]
 """Pictures to how far each is from its counterpart."""
@@ -70,8 +71,7 @@ def perceptual_loss(network: VGG, a: Images, b: Images, *, taps: tuple[str, ...]
     Raises:
         ValueError: a tap that the network does not have.
     """
-    ours, theirs = network(a.contiguous(), taps), network(b.contiguous(), taps)  # see load_lpips
-    return torch.stack([(ours[tap] - theirs[tap]).square().mean(dim=(1, 2, 3)) for tap in taps]).sum(dim=0)
+    return Perceptual(network, taps).against(b.contiguous())(a.contiguous())  # contiguous: see load_lpips
 
 
 @functools.cache
@@ -87,7 +87,7 @@ def load_perceptual_loss(name: str) -> Distance:
 
 def _empty_lpips(network: Backbone) -> nn.Module:
     """LPIPS with its learned weights, and a network of random weights."""
-    import lpips  # here, not above: few need it
+    lpips = load("lpips")
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it calls torchvision by an old name

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wplus.core.shapes import Images, Losses
+from wplus.optimisation import squared_error
 
 WINDOW, SIGMA = 11, 1.5
 """Pixels of SSIM's Gaussian window, and its standard deviation."""
@@ -18,7 +19,7 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 def mse(a: Images, b: Images) -> Losses:
     """Mean squared error over channels and pixels on the range [-1, 1], one number an image."""
-    return (a - b).square().mean(dim=(1, 2, 3))
+    return squared_error(a, b)
 
 
 def psnr(a: Images, b: Images) -> Losses:

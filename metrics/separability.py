@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from wplus.core.extras import load
 from wplus.core.shapes import Attributes, Features
 
 
@@ -29,13 +30,13 @@ def linear_separability(codes: Features, logits: Attributes, *, keep: float = 0.
 
 def _conditional_entropy(x: np.ndarray, scores: np.ndarray, keep: float) -> float:
     """H(Y | X) in nats, of one attribute."""
-    from sklearn.svm import LinearSVC  # here, not above: few need it
+    svm = load("sklearn.svm")
 
     surest = np.argsort(-np.abs(scores), kind="stable")[: round(keep * len(scores))]
     labels = scores[surest] > 0
     if labels.all() or not labels.any():
         return 0.0  # nothing is unknown
-    said = LinearSVC(dual=False, max_iter=10_000, random_state=0).fit(x[surest], labels).predict(x[surest])
+    said = svm.LinearSVC(dual=False, max_iter=10_000, random_state=0).fit(x[surest], labels).predict(x[surest])
     joint = np.array(
         [[np.mean((said == row) & (labels == column)) for column in (False, True)] for row in (False, True)]
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from wplus.core.errors import OutputError
+from wplus.core.extras import need
 from wplus.core.files import replacing
 from wplus.core.shapes import Ws
 from wplus.models.generator import Generator
@@ -34,13 +34,10 @@ def write_onnx(path: str | Path, generator: Generator) -> None:
     """Write an ONNX model: input `ws` (batch, layers, w_dim), output `image` (batch, colours, height, width), fp32.
 
     Raises:
-        OutputError: the packages `onnx` and `onnxscript` are not installed, or the file cannot be written.
+        ExtraError: the packages `onnx` and `onnxscript`, which torch's exporter asks for, are not installed.
+        OutputError: the file cannot be written.
     """
-    try:
-        import onnx  # noqa: F401  torch's exporter asks for both
-        import onnxscript  # noqa: F401
-    except ImportError as reason:
-        raise OutputError(f"cannot write {path}: {reason}; install wplus[export]") from reason
+    need("onnx", "onnxscript")
     renderer, ws = _example(generator)
     batch = torch.export.Dim("batch", min=1, max=1024)
     with replacing(path) as temporary, _silent():

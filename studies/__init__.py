@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+from wplus.core.extras import need
+
+need("matplotlib", "jinja2")
+
 
 class Entry(NamedTuple):
     """A study's name, which is that of its module, and its question in one line."""

@@ -16,6 +16,7 @@ import torch
 
 from wplus.core.latent import Latent
 from wplus.core.shapes import Images, Losses
+from wplus.core.sheets import Sheet
 from wplus.editing import crossover
 from wplus.studies.bench import Bench
 from wplus.studies.faces import apart, descriptors, landmarks
@@ -23,7 +24,7 @@ from wplus.studies.likeness import colour_distance, edge_distance
 from wplus.studies.pairs import FACES, cast, pairs
 from wplus.studies.plots import COLOURS, legend, panels
 from wplus.studies.rows import distinct, interval, mean, numbers, where
-from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table
+from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Table
 
 SOURCE = "Image2StyleGAN (Abdal et al. 2019, arXiv 1904.03189), section 5.2 and its figure of style transfer"
 

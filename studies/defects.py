@@ -10,10 +10,11 @@ so a missing nose hardly changes eyes or mouth [S2].
 import torch
 
 from wplus.core.shapes import Images, Losses, Mask
+from wplus.core.sheets import Sheet
 from wplus.studies.bench import Bench, stacked
 from wplus.studies.plots import bars, legend, panels
 from wplus.studies.rows import distinct, interval, mean, where
-from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table
+from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Table
 
 SOURCE = "Image2StyleGAN (Abdal et al. 2019, arXiv 1904.03189), figure of defective faces"
 

@@ -8,12 +8,13 @@ from torch import Tensor
 
 from wplus.alignment.regions import REGIONS, region
 from wplus.core.shapes import Images, Mask, Picture
+from wplus.core.sheets import Sheet
 from wplus.models import Generator
 from wplus.studies.bench import Bench
 from wplus.studies.faces import TRUNCATION, landmarks, seen
 from wplus.studies.plots import COLOURS, INK, panels
 from wplus.studies.rows import distinct, mean, where
-from wplus.studies.study import Finding, Plot, Row, Sheet, Table
+from wplus.studies.study import Finding, Plot, Row, Table
 
 ELSEWHERE = "elsewhere"
 """What no region of the face covers."""

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from wplus.core.latent import Latent
 from wplus.core.shapes import Images
+from wplus.core.sheets import Sheet
 from wplus.editing import transfer_expression
 from wplus.metrics import SAME_PERSON
 from wplus.studies.bench import Bench
@@ -29,7 +30,7 @@ from wplus.studies.pairs import cast
 from wplus.studies.plots import COLOURS, legend, panels
 from wplus.studies.rows import distinct, interval, mean, numbers, short, where
 from wplus.studies.sources import MADE_UP, MEAN, NEUTRAL, Stage, others, stage_of
-from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table, Value
+from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Table, Value
 
 SOURCE = "Image2StyleGAN (Abdal et al. 2019, arXiv 1904.03189), section 5.3 and its figure of expression transfer"
 

@@ -23,6 +23,7 @@ import torch
 from wplus.core.errors import FaceError
 from wplus.core.latent import Latent
 from wplus.core.shapes import Features, Images, Ws
+from wplus.core.sheets import Sheet
 from wplus.metrics import (
     find_features,
     frechet_distance,
@@ -38,7 +39,7 @@ from wplus.studies.paths import draws, walk
 from wplus.studies.plots import bars, legend, panels
 from wplus.studies.prior import Likely, stopped
 from wplus.studies.rows import distinct, interval, mean, numbers, where
-from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table
+from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Table
 
 SOURCE = (
     "StyleMapGAN (Kim et al. 2021, arXiv 2104.14754), FID_lerp in table 2; Improved StyleGAN embedding (Zhu et al."

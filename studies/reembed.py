@@ -12,11 +12,12 @@ import torch
 from torch.nn import functional
 
 from wplus.core.shapes import Images, Losses
+from wplus.core.sheets import Sheet
 from wplus.metrics import psnr
 from wplus.studies.bench import Bench, stacked
 from wplus.studies.plots import COLOURS, legend, panels, plain
 from wplus.studies.rows import distinct, interval, mean, where
-from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table
+from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Table
 
 SOURCE = "Image2StyleGAN (Abdal et al. 2019, arXiv 1904.03189), figure of iterated embedding"
 

@@ -14,10 +14,11 @@ import torch
 from torch.nn import functional
 
 from wplus.core.shapes import Images
+from wplus.core.sheets import Sheet
 from wplus.studies.bench import Bench, stacked
 from wplus.studies.plots import bars, panels
 from wplus.studies.rows import distinct, interval, mean, numbers, where
-from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table
+from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Table
 
 SOURCE = "Image2StyleGAN (Abdal et al. 2019, arXiv 1904.03189), table and figure of transformed faces"
 

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from wplus.core.files import write_text
 from wplus.core.images import write_picture
+from wplus.core.sheets import drawn
 from wplus.studies import STUDIES
 from wplus.studies.bench import Bench
 from wplus.studies.plots import write_png
 from wplus.studies.protocol import Study
 from wplus.studies.rows import read_rows, write_rows
-from wplus.studies.sheets import drawn
 from wplus.studies.study import Conclusion
 
 Drawn = Float[Tensor, "3 _ _"]

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 
 from wplus.core.shapes import Features
+from wplus.core.sheets import Sheet
 from wplus.metrics import pn_norm
 from wplus.models.pn import fit_pn
 from wplus.studies.bench import Bench
@@ -24,7 +25,7 @@ from wplus.studies.maps import drawn_map, principal
 from wplus.studies.pairs import Cast, cast
 from wplus.studies.plots import COLOURS, panels
 from wplus.studies.rows import distinct, interval, mean, numbers, where
-from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Sheet, Table, Value
+from wplus.studies.study import Conclusion, Data, Finding, Measured, Plot, Row, Table, Value
 
 SOURCE = (
     "GANSpace (Härkönen et al. 2020, arXiv 2004.02546), section 2; StyleGAN (Karras et al. 2019, arXiv 1812.04948),"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wplus.core.shapes import Picture
+from wplus.core.sheets import Sheet
 
 Value = str | int | float | bool | None
 """One cell; None is written as an empty one."""
@@ -77,42 +77,6 @@ class Table:
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError(f"{self.title}: a row has not {len(self.columns)} cells")
-
-
-@dataclass(frozen=True, eq=False)
-class Sheet:
-    """Pictures of one size in rows, with captions.
-
-    Args:
-        name: of its file, without suffix.
-        title: what it shows.
-        pictures: rows of pictures; None leaves a place empty.
-        columns: captions, one a column, or of several blocks of rows one after the other; none where empty.
-        rows: captions, one a row; none where empty.
-
-    Raises:
-        ValueError: rows of different lengths, or captions that do not fit them.
-    """
-
-    name: str
-    title: str
-    pictures: tuple[tuple[Picture | None, ...], ...]
-    columns: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        lengths = {len(row) for row in self.pictures}
-        if len(lengths) != 1 or 0 in lengths:
-            raise ValueError(f"sheet {self.name} has rows of lengths {sorted(lengths)}")
-        if len(self.columns) % len(self.pictures[0]) or len(self.pictures) % self.blocks:
-            raise ValueError(f"sheet {self.name} has {len(self.columns)} captions for {lengths} columns")
-        if self.rows and len(self.rows) != len(self.pictures):
-            raise ValueError(f"sheet {self.name} has {len(self.rows)} captions for {len(self.pictures)} rows")
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks of rows have captions of their own above them."""
-        return max(1, len(self.columns) // len(self.pictures[0]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,4 +111,4 @@ def test_a_term_keeps_its_own_mask_within_another():
     assert torch.allclose(losses["pixel"][0], expected)
     assert not torch.equal(losses["right"], losses["pixel"])
     closed = Objective((Pixel(mask=torch.zeros(8, 8)),)).within(torch.ones(8, 8))
-    assert float(closed.against(target)(images)) == 0
+    assert float(closed.against(target)(images)["pixel"]) == 0

@@ -20,13 +20,13 @@ from wplus.models import (
     fast,
     load_generator,
     load_perceptual,
-    mean_square,
 )
 from wplus.models.fast import PRECISIONS
 from wplus.models.fast.convolution import FP32, Convolution, UpConvolution
 from wplus.models.fast.winograd import Winograd
 from wplus.models.ops import fir
 from wplus.models.vgg import VGGConfig
+from wplus.optimisation import squared_error
 
 TINY = StyleGAN2Config(channels=(16, 16, 8), z_dim=6, w_dim=5, mapping_layers=2)
 CONFIGS = {
@@ -174,7 +174,7 @@ def test_bf16_points_the_same_way(way, cosine, loss_error):
 
         def of(ws):
             given = compare(render(ws), IMAGE2STYLEGAN_TAPS)
-            return sum(mean_square(given[tap], wanted[tap]).sum() for tap in wanted)
+            return sum(squared_error(given[tap], wanted[tap]).sum() for tap in wanted)
 
         return of
 
@@ -265,7 +265,7 @@ def test_the_mean_square_and_its_gradient_are_torchs(layout, masked):
     given, wanted = (torch.randn(2, 5, 700, 60).contiguous(memory_format=layout) for _ in range(2))
     mask = torch.rand(1, 1, 700, 60) if masked else None
     cotangent = torch.tensor([1.0, -2.0])
-    ours, (slope,) = gradients(lambda x: mean_square(x, wanted, mask), [given], cotangent)
+    ours, (slope,) = gradients(lambda x: squared_error(x, wanted, mask), [given], cotangent)
     plain = lambda x: ((x - wanted).square() * (1 if mask is None else mask)).mean(dim=(1, 2, 3))
     theirs, (true,) = gradients(plain, [given], cotangent)
     assert torch.allclose(ours, theirs, rtol=1e-5)

@@ -24,6 +24,36 @@ def test_importing_the_package_loads_neither_torch_nor_any_room():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.parametrize(
+    ("module", "words", "line"),
+    [
+        ("av", ["morph", "{a}", "{b}", "-o", "{out}/m.mp4"], 'needs the package av: pip install "wplus[video]"'),
+        ("matplotlib", ["study"], 'needs the package matplotlib: pip install "wplus[study]"'),
+        ("lpips", ["measure", "{png}", "{png}", "--metric", "lpips-alex"], None),
+        ("sklearn", ["measure", "{png}", "{png}"], None),
+    ],
+)
+def test_what_an_extra_lacks_is_told_in_one_line_and_hinders_nothing_else(module, words, line, tmp_path):
+    generator = package.load_generator("faces-64")
+    places = {
+        "a": tmp_path / "a.safetensors",
+        "b": tmp_path / "b.safetensors",
+        "out": tmp_path,
+        "png": tmp_path / "p.png",
+    }
+    generator.sample(1).save(places["a"])
+    generator.sample(2).save(places["b"])
+    Image.fromarray(data.astronaut()[:64, :64]).save(places["png"])
+    arguments = [word.format(**places) for word in words]
+    hidden = f"import sys; sys.modules[{module!r}] = None; sys.argv[1:] = {arguments}"
+    code = f"{hidden}; from wplus.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if line is None:
+        assert "Traceback" not in done.stderr
+    else:
+        assert (done.returncode, done.stderr) == (1, f"wplus: {line}\n")
+
+
 def test_dir_and_help_name_what_people_need():
     assert {"load_generator", "align", "invert", "morph", "Latent", "models", "__version__"} <= set(dir(package))
     for name in package.__all__:

@@ -12,6 +12,7 @@ import torch
 from wplus.alignment import as_crop
 from wplus.core import FaceError, ImageError
 from wplus.core.images import from_bytes, resized, write_picture
+from wplus.core.sheets import Sheet, drawn
 from wplus.inversion import Given, Mean
 from wplus.models import Generator, load_perceptual
 from wplus.models.architectures import build
@@ -36,9 +37,9 @@ from wplus.studies.protocol import Study
 from wplus.studies.report import cell, write_report
 from wplus.studies.rows import by_domain, distinct, interval, mean, numbers, read_rows, short, where, write_rows
 from wplus.studies.run import about, run_study, study_named
-from wplus.studies.sheets import by_class, drawn
+from wplus.studies.sheets import by_class
 from wplus.studies.store import Store
-from wplus.studies.study import Finding, Sheet, Table
+from wplus.studies.study import Finding, Table
 
 MINE = ("classes", "start", "robustness", "defects", "spaces", "objective", "iterations", "reembed")
 

@@ -9,6 +9,7 @@ from wplus.alignment import crop
 from wplus.core import Latent, WeightsError
 from wplus.core.images import resized
 from wplus.core.shapes import Picture, PooledMask, Resized
+from wplus.core.sheets import Sheet, drawn
 from wplus.editing import morph
 from wplus.editing.pooling import share
 from wplus.metrics import Metric, find_metric
@@ -16,8 +17,6 @@ from wplus.metrics.local import masked_mse
 from wplus.models import Generator
 from wplus.pipelines.portrait import MASK_SIDE, Portrait
 from wplus.pipelines.rendering import render_one
-from wplus.studies.sheets import drawn
-from wplus.studies.study import Sheet
 
 LIKENESS = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "perceptual")
 """Metrics that tell how near the edited face looks to the target; the first is taken whose weights are here."""
