@@ -51,7 +51,7 @@ def run(line, monkeypatch):
 
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["README.md", "guide.md"])
 def test_the_python_blocks_run(text, folder, monkeypatch):
-    quick = lambda *arguments, **options: invert(*arguments, settings=Settings(steps=4), **options)  # noqa: E731
+    quick = lambda *arguments, **options: invert(*arguments, settings=Settings(steps=4), **options)
     monkeypatch.setattr("wplus.inversion.invert", quick)
     for block in blocks(text, "python"):
         exec(compile(block, "README.md", "exec"), {})
