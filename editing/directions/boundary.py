@@ -49,7 +49,9 @@ def boundary(
     between: Array = with_it.mean(0) - without.mean(0)
     if kind == "mean":
         return between
-    normal = _normal(np.concatenate([without, with_it]), np.repeat([0, 1], [len(without), len(with_it)]), kind, cost)
+    normal = _normal(
+        np.concatenate([without, with_it]), np.repeat([0.0, 1.0], [len(without), len(with_it)]), kind, cost
+    )
     normal /= np.linalg.norm(normal)
     offset: Array = normal * (normal @ between)
     return offset

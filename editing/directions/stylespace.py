@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from wplus.core.direction import Direction
@@ -34,7 +35,9 @@ class Channel:
     deviation: float
 
 
-def by_examples(generator: Generator, codes: Ws, examples: Ws, *, count: int = 5) -> tuple[Channel, ...]:
+def by_examples(
+    generator: Generator, codes: Ws, examples: Float[Tensor, "examples layers w_dim"], *, count: int = 5
+) -> tuple[Channel, ...]:
     """The channels in which examples differ most from the population (section 5): their mean in its deviations.
 
     Args:
