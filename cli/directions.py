@@ -46,9 +46,9 @@ def list_(generator: str, directions: Path | None) -> None:
 @FILE
 def show(name: str, generator: str, directions: Path | None) -> None:
     """Tell all about the direction NAME."""
-    from wplus.pipelines.edit import chosen_directions
+    from wplus.pipelines.edit import choose
 
-    (item,) = chosen_directions(known_directions(load_generator(generator), directions), {name: 1.0})
+    (item,) = choose(known_directions(load_generator(generator), directions), {name: 1.0})
     about = item.about
     layers = item.layers
     facts = {

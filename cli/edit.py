@@ -8,15 +8,17 @@ import click
 import torch
 
 from wplus.cli.options import DEFAULT_GENERATOR, FINITE, device_option, output_option, record_options
-from wplus.core import Direction, DirectionError, Latent, OutputError, WplusError
+from wplus.core import Direction, DirectionError, OutputError, WplusError
 from wplus.core.animation import strip
 from wplus.core.files import check_not_input
-from wplus.core.images import find_pictures, resized, write_picture
+from wplus.core.images import find_pictures, resized
+from wplus.core.photograph import Photograph, open_photograph
 from wplus.core.shapes import Picture
 from wplus.editing.directions import say
-from wplus.models import EncoderNetwork, Generator, load_generator, read_encoder
+from wplus.models import Generator, load_generator, read_encoder
+from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.directions import known_directions
-from wplus.pipelines.edit import Nearness, Subject, chosen_directions, edit, subject
+from wplus.pipelines.edit import Nearness, Subject, choose, edit_faces, move, subject
 
 SHEET = (-2, -1, 0, 1, 2)
 """Strengths that --sheet shows."""
@@ -55,7 +57,7 @@ class Strengths(click.Command):
 @click.option("--say", "said", metavar="TEXT", help="The same in words: 'smiling, older, with glasses'.")
 @click.option("--sheet", is_flag=True, help="A strip of strengths from -2 to 2, a row for each direction.")
 @click.option("--list", "listed", is_flag=True, help="List directions with their units and what they leak into.")
-@click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which face; 0 is the largest.")
+@click.option("--face", metavar="NUMBER|all", default="0", show_default=True, help="Which; 0 is the largest.")
 @click.option("--crop", "cropped", is_flag=True, help="The photographs are aligned crops already.")
 @click.option("--latent", type=click.Path(path_type=Path), help="Codes found before, of `wplus invert`.")
 @click.option("--directions", type=click.Path(path_type=Path), help="A file of directions.  [the generator's own]")
@@ -71,7 +73,7 @@ def command(
     said: str | None,
     sheet: bool,
     listed: bool,
-    face: int,
+    face: str,
     cropped: bool,
     latent: Path | None,
     directions: Path | None,
@@ -96,27 +98,31 @@ def command(
         tell(known)
         return
     strengths = (say(said) if said else {}) | context.obj["strengths"]
-    moves = chosen_directions(known, strengths)
+    moves = choose(known, strengths)
     if not photos:
         raise click.UsageError("give a photograph, or --list", context)
     if not moves:
         raise click.UsageError("say what to change, for instance --smile 0.8; --list lists the directions", context)
-    settings = Nearness(**{name: value for name, value in given.items() if value is not None})
-    start = None if encoder is None else read_encoder(encoder)
-    codes = None if latent is None else Latent.load(latent)
+    if face != "all" and not face.isdecimal():
+        raise click.UsageError(f"--face {face}: expected a number, or all", context)
+    how = {
+        "cropped": cropped,
+        "latent": None if latent is None else load_latent(latent),
+        "encoder": None if encoder is None else read_encoder(encoder).to(network.device),
+        "nearness": Nearness(**{name: value for name, value in given.items() if value is not None}),
+    }
 
-    def work(path: Path) -> Picture:
-        person = _found(path, network, face=face, cropped=cropped, latent=codes, encoder=start, nearness=settings)
-        return sheet_of(person, network, known, strengths) if sheet else edit(person, network, moves).picture
+    def work(path: Path) -> Photograph:
+        photo = open_photograph(path)
+        if not sheet:
+            return edit_faces(photo, network, moves, face=None if face == "all" else int(face), **how)
+        person = subject(photo, network, face=0 if face == "all" else int(face), **how)
+        return Photograph(sheet_of(person, network, known, strengths))
 
     _run(photos, output, work)
 
 
-def _found(path: Path, network: Generator, *, encoder: EncoderNetwork | None, **how: Any) -> Subject:
-    return subject(path, network, encoder=None if encoder is None else encoder.to(network.device), **how)
-
-
-def _run(photos: Sequence[Path], output: Path, work: Callable[[Path], Picture]) -> None:
+def _run(photos: Sequence[Path], output: Path, work: Callable[[Path], Photograph]) -> None:
     """Edit each photograph; several, or a folder, go into a folder under their own names.
 
     Raises:
@@ -132,7 +138,7 @@ def _run(photos: Sequence[Path], output: Path, work: Callable[[Path], Picture]) 
         target = output if alone and output.suffix else output / f"{source.stem}.jpg"
         check_not_input(target, *sources)
         try:
-            write_picture(target, work(source))
+            work(source).save(target)
         except WplusError as error:
             if alone:
                 raise
@@ -148,11 +154,11 @@ def sheet_of(
     person: Subject, network: Generator, known: Mapping[str, Direction], strengths: Mapping[str, float]
 ) -> Picture:
     """A row for each direction named: the photograph edited from -2 to 2, reduced to `SHOWN` px."""
-    height, width = person.photo.shape[1:]
+    height, width = person.photo.picture.shape[1:]
     scale = min(1.0, SHOWN / max(height, width))
     rows = []
     for name in strengths:
-        shown = [edit(person, network, chosen_directions(known, {name: strength})).picture for strength in SHEET]
+        shown = [move(person, network, choose(known, {name: strength})).seen() for strength in SHEET]
         small = [resized(picture, height=round(height * scale), width=round(width * scale)) for picture in shown]
         rows.append(strip(torch.stack(small)))
     return torch.cat(rows, dim=1)

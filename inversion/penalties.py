@@ -116,10 +116,10 @@ class NearW:
     def __post_init__(self) -> None:
         check_weight(self.weight)
 
-    def of(self, ws: Ws, noise: NoiseMaps | None, generator: Generator) -> Losses:
+    def losses(self, rendering: Codes) -> Losses:
         """The penalty."""
-        offsets = ws - ws.mean(dim=1, keepdim=True)
-        return self.weight * offsets.square().sum(dim=2).mean(dim=1) / generator.w_radius**2
+        offsets = rendering.ws - rendering.ws.mean(dim=1, keepdim=True)
+        return self.weight * offsets.square().sum(dim=2).mean(dim=1) / rendering.generator.w_radius**2
 
     def to_json(self) -> dict[str, Any]:
         return {"weight": self.weight}

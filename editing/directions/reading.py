@@ -16,10 +16,10 @@ from torch import Tensor
 
 from wplus.core.direction import Direction
 from wplus.core.errors import DirectionError
-from wplus.core.foreign import read_tree
-from wplus.core.foreign.tree import Tree
 from wplus.editing.directions.making import direction
 from wplus.models import Generator
+from wplus.models.checkpoints.foreign import read_tree
+from wplus.models.checkpoints.foreign.tree import Tree
 
 COMPONENTS = (("lat_comp", "lat_stdev"), ("act_comp", "act_stdev"), ("comp", "stdev"))
 """What GANSpace calls components and their standard deviations: of W, of a layer, and in older files."""

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from wplus.core.direction import Direction
 from wplus.core.errors import DirectionError
-from wplus.core.foreign import read_tree
 from wplus.editing.directions.stylespace import style_direction
 from wplus.models import Generator
+from wplus.models.checkpoints.foreign import read_tree
 from wplus.models.stylespace import Affine, affines
 
 
