@@ -186,6 +186,10 @@ class Direction:
         """The same direction, whose change may touch only a region of the face; None for all of it."""
         return replace(self, about=replace(self.about, region=region))
 
+    def told_for(self, generator: str, fingerprint: str) -> "Direction":
+        """The same direction for another generator of its family, an adapted one of the same W."""
+        return replace(self, about=replace(self.about, generator=generator, fingerprint=fingerprint))
+
     def orthogonal_to(self, others: Sequence["Direction"], *, metric: Tensor | None = None) -> "Direction":
         """The part of it that moves no code along the others (Shen et al. 2020, "InterFaceGAN", section 3.2).
 

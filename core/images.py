@@ -87,9 +87,9 @@ def as_picture(photo: AnyPhoto) -> Picture:
         case str() | Path():
             return read_photo(photo)
         case Image.Image():
-            return from_bytes(_flat(ImageOps.exif_transpose(photo), Path("the picture")))
+            return from_bytes(flat(ImageOps.exif_transpose(photo), Path("the picture")))
         case np.ndarray():
-            return from_bytes(_flat(Image.fromarray(_array_bytes(photo)), Path("the array")))
+            return from_bytes(flat(Image.fromarray(_array_bytes(photo)), Path("the array")))
         case torch.Tensor():
             return _from_tensor(photo)
     raise ImageError(f"a photograph is a path, a PIL picture, an array or a tensor, not a {type(photo).__name__}")

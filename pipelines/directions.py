@@ -31,9 +31,10 @@ def known_directions(generator: Generator, path: Path | None = None) -> dict[str
             )
     found = load_directions(path)
     for item in found.values():
-        if item.about.fingerprint not in ("", generator.fingerprint):
+        if item.about.fingerprint not in ("", *generator.family):
             raise DirectionError(
                 f"{path}: directions of generator {item.about.generator} ({item.about.fingerprint}),"
                 f" not of {generator.name} ({generator.fingerprint})"
             )
-    return found
+    # directions of a parent move the codes of its children: they are told as these from here on
+    return {name: item.told_for(generator.name, generator.fingerprint) for name, item in found.items()}
