@@ -17,6 +17,8 @@ COMMANDS = {
     "crossover": "Coarse layers of one latent, fine ones of another.",
     "express": "Move an expression from one person to another.",
     "edit-region": "Give a face the mouth, the eyes ... of another.",
+    "edit": "Change faces in photographs: smile, age, glasses ...",
+    "directions": "Find, list, show and compare directions.",
     "sample": "Draw faces from a generator.",
     "info": "Tell what a file holds, or what this machine can do.",
     "measure": "Compare pictures or codes in the metrics of the field.",

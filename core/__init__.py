@@ -1,6 +1,8 @@
 """What every room shares: errors, named shapes, latents, pictures and files."""
 
+from wplus.core.direction import Direction
 from wplus.core.errors import (
+    DirectionError,
     DownloadError,
     ExtraError,
     FaceError,
@@ -15,6 +17,8 @@ from wplus.core.errors import (
 from wplus.core.latent import Latent, Origin
 
 __all__ = [
+    "Direction",
+    "DirectionError",
     "DownloadError",
     "ExtraError",
     "FaceError",

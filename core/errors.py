@@ -4,6 +4,7 @@
     ├── ImageError        a file is no picture, is damaged, or is too large to open
     ├── FaceError         no face was found, or not the one asked for
     ├── LatentError       a latent file is damaged, or latents do not belong together
+    ├── DirectionError    an unknown direction, a damaged file of some, or one of another generator
     ├── GeneratorError    an unknown generator name, or a file that holds none
     ├── WeightsError      the weights of a perceptual or landmark network are missing or damaged
     ├── DownloadError     a file cannot be fetched, or is not the one it should be
@@ -34,6 +35,10 @@ class FaceError(WplusError):
 
 class LatentError(WplusError):
     """A latent file is damaged, or latents do not belong together."""
+
+
+class DirectionError(WplusError):
+    """An unknown direction, a damaged file of some, or one of another generator."""
 
 
 class GeneratorError(WplusError):

@@ -48,15 +48,28 @@ def read_photo(path: str | Path) -> Picture:
         ImageError: no such file, a folder, empty, no picture, damaged, or of more than `MAX_PIXELS`.
     """
     path = Path(path)
+    check_file(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of what is refused below, and of odd tags that do no harm
+        image = load_image(path)
+        try:
+            return from_bytes(flat(image, path))
+        except _DAMAGE as error:
+            raise ImageError(f"{path}: a damaged or cut-off picture ({_reason(error)}); get the file again") from error
+
+
+def check_file(path: Path) -> None:
+    """A picture's file is there and is not empty.
+
+    Raises:
+        ImageError: it is not.
+    """
     if path.is_dir():
         raise ImageError(f"{path}: a folder; give one picture file")
     if not path.is_file():
         raise ImageError(f"{path}: no such file; check the name")
     if path.stat().st_size == 0:
         raise ImageError(f"{path}: an empty file; get it again")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of what is refused below, and of odd tags that do no harm
-        return from_bytes(_decode(path))
 
 
 def as_picture(photo: AnyPhoto) -> Picture:
@@ -74,9 +87,9 @@ def as_picture(photo: AnyPhoto) -> Picture:
         case str() | Path():
             return read_photo(photo)
         case Image.Image():
-            return from_bytes(_flat(ImageOps.exif_transpose(photo), Path("the picture")))
+            return from_bytes(flat(ImageOps.exif_transpose(photo), Path("the picture")))
         case np.ndarray():
-            return from_bytes(_flat(Image.fromarray(_array_bytes(photo)), Path("the array")))
+            return from_bytes(flat(Image.fromarray(_array_bytes(photo)), Path("the array")))
         case torch.Tensor():
             return _from_tensor(photo)
     raise ImageError(f"a photograph is a path, a PIL picture, an array or a tensor, not a {type(photo).__name__}")
@@ -167,8 +180,12 @@ def find_pictures(path: str | Path) -> list[Path]:
     return found
 
 
-def _decode(path: Path) -> Bytes:
-    """The upright RGB bytes of a file that is there."""
+def load_image(path: Path) -> Image.Image:
+    """A file that is there as Pillow's image, upright and loaded, with all that it says of itself.
+
+    Raises:
+        ImageError: no picture, damaged, or of more than `MAX_PIXELS`.
+    """
     Image.init()
     too_large = f"{path}: more than {MAX_PIXELS // 1_000_000} million pixels; make the picture smaller first"
     try:
@@ -184,12 +201,12 @@ def _decode(path: Path) -> Bytes:
             raise ImageError(too_large)
         try:
             image.load()
-            return _flat(ImageOps.exif_transpose(image), path)
+            return ImageOps.exif_transpose(image)
         except _DAMAGE as error:
             raise ImageError(f"{path}: a damaged or cut-off picture ({_reason(error)}); get the file again") from error
 
 
-def _flat(image: Image.Image, path: Path) -> Bytes:
+def flat(image: Image.Image, path: Path) -> Bytes:
     """RGB bytes of any kind of image; transparency is laid over white."""
     if image.mode.startswith("I"):
         image = _eight_bits(image, path)

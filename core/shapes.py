@@ -42,6 +42,9 @@ Ws = Float[Tensor, "batch layers w_dim"]
 FittedWs = Float[Tensor, "batch fitted_layers w_dim"]
 """`Ws` of another number of layers than those beside them in a signature."""
 
+DirectionRows = Float[Tensor, "layers w_dim"]
+"""What a direction adds to every row of W+."""
+
 Rows = Float[Tensor, "batch layers"]
 """One number a row of W+."""
 

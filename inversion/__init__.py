@@ -5,7 +5,7 @@ from wplus.inversion.invert import Inversion, invert
 from wplus.inversion.masked import IMAGE2STYLEGAN_PP_TAPS, image2stylegan_pp
 from wplus.inversion.noise import Still, WithNoise
 from wplus.inversion.objective import image2stylegan, objective_for, perceptual_network
-from wplus.inversion.penalties import NoiseCorrelation, PNNorm
+from wplus.inversion.penalties import NearW, NoiseCorrelation, PNNorm
 from wplus.inversion.presets import EDITABILITY, PRESETS, Preset
 from wplus.inversion.refine import refine_noise
 from wplus.inversion.spaces import PN, SPACES, Codes, P, Space, W, WPlus, Z
@@ -23,6 +23,7 @@ __all__ = [
     "Given",
     "Inversion",
     "Mean",
+    "NearW",
     "NoiseCorrelation",
     "P",
     "PNNorm",

@@ -97,3 +97,29 @@ def _neighbours(maps: Tensor) -> Losses:
     """Squared mean products of pixels (batch, 1, height, width) with those to the left and above, around the edges."""
     products = [(maps * maps.roll(1, dims=axis)).mean(dim=(1, 2, 3)) for axis in (2, 3)]
     return products[0].square() + products[1].square()
+
+
+@dataclass(frozen=True)
+class NearW:
+    """Mean square of what rows are away from their mean, in units of W's own variance, times `weight`.
+
+    Codes whose rows agree lie in W, where directions were found and edits work (Tov et al. 2021, arXiv 2102.02766,
+    section 3); rows that go their own way fit the photograph better and edit worse.
+
+    Raises:
+        ValueError: a weight that is negative or not finite.
+    """
+
+    weight: float = 0.1
+    name: str = "offsets from W"
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+
+    def losses(self, rendering: Codes) -> Losses:
+        """The penalty."""
+        offsets = rendering.ws - rendering.ws.mean(dim=1, keepdim=True)
+        return self.weight * offsets.square().sum(dim=2).mean(dim=1) / rendering.generator.w_radius**2
+
+    def to_json(self) -> dict[str, Any]:
+        return {"weight": self.weight}

@@ -48,7 +48,7 @@ def load_faces(folder: str | Path, *, resolution: int) -> Faces:
     if not Path(folder).is_dir():
         raise TrainingError(f"{folder}: no such folder")
     arrays = []
-    for name, data in _files(Path(folder)):
+    for name, data in files_in(Path(folder)):
         try:
             with Image.open(io.BytesIO(data)) as picture:
                 image = picture.convert("RGB")
@@ -64,7 +64,7 @@ def load_faces(folder: str | Path, *, resolution: int) -> Faces:
     return Faces(torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous())
 
 
-def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
+def files_in(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents, in sorted order, so that a run can be repeated."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         if path.suffix == ".tar":

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from wplus.alignment import Crop, Face, align, detect, restore
-    from wplus.core import Latent, WplusError
+    from wplus.core import Direction, Latent, WplusError
     from wplus.core.animation import write_frames
     from wplus.core.images import read_photo, to_pil, write_picture
     from wplus.core.latent import join
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from wplus.models import Generator, load_generator
     from wplus.models.checkpoints.latents import load_latent
     from wplus.optimisation import Settings, descend
+    from wplus.pipelines.edit import edit
 
 _NAMES = {
     "Crop": "wplus.alignment",
+    "Direction": "wplus.core",
     "Face": "wplus.alignment",
     "Generator": "wplus.models",
     "Inversion": "wplus.inversion",
@@ -42,6 +44,7 @@ _NAMES = {
     "crossover": "wplus.editing",
     "descend": "wplus.optimisation",
     "detect": "wplus.alignment",
+    "edit": "wplus.pipelines.edit",
     "identity_distance": "wplus.metrics",
     "invert": "wplus.inversion",
     "join": "wplus.core.latent",
@@ -65,6 +68,7 @@ _ROOMS = (
 
 __all__ = [
     "Crop",
+    "Direction",
     "Face",
     "Generator",
     "Inversion",
@@ -76,6 +80,7 @@ __all__ = [
     "crossover",
     "descend",
     "detect",
+    "edit",
     "identity_distance",
     "invert",
     "join",
