@@ -34,7 +34,7 @@ def contents_of(path: Path) -> Contents:
         return Contents("picture", path.suffix.lstrip("."))
     if isinstance(tree, dict) and KEY in (tree.get("__metadata__") or {}):
         header = read_header(path, error=WplusError, expected="a file of wplus")
-        return Contents(str(header.get("kind", "thing of no kind")), "wplus")
+        return Contents(str(header.get("kind", "unknown content")), "wplus")
     found = format_of(tree)
     if not isinstance(found, str):
         return Contents("generator", found.NAME)

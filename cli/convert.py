@@ -35,12 +35,10 @@ FORMS = tuple(dict.fromkeys((*SUFFIXES.values(), *LAYOUTS)))
 @click.command()
 @click.argument("source", type=str)
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option(
-    "--to", "form", type=click.Choice(FORMS), help="Form to write, where the suffix of OUTPUT leaves it open."
-)
-@click.option("--generator", help="Latents only: whose codes they are; a name in the catalogue, or a file.")
-@click.option("--as", "kind", type=click.Choice(get_args(Kind)), help="Latents only: their space, if it is unclear.")
-@click.option("--rows", type=int, help="Latents only: how many rows of W+ to make of theirs.")
+@click.option("--to", "form", type=click.Choice(FORMS), help="File format where the suffix of OUTPUT is ambiguous.")
+@click.option("--generator", help="Latents only: their generator; a catalogue name or a file.")
+@click.option("--as", "kind", type=click.Choice(get_args(Kind)), help="Latents only: their space, if it is ambiguous.")
+@click.option("--rows", type=int, help="Latents only: number of rows of W+ to write.")
 def command(
     source: str, output: Path, form: str | None, generator: str | None, kind: Kind | None, rows: int | None
 ) -> None:

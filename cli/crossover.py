@@ -20,7 +20,7 @@ from wplus.pipelines.rendering import generator_of
     metavar="N|SIZEpx",
     help="First row of W+ that STYLE gives: an index, or a resolution such as 16px.  [half of the rows]",
 )
-@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
 def command(
     content: Path, style: Path, output: Path, first_style_layer: str | None, generator: str | None, device: str

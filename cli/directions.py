@@ -12,9 +12,7 @@ from wplus.editing.directions import ganspace, sefa
 from wplus.models import Generator, load_encoder, load_generator, read_encoder
 from wplus.pipelines.directions import known_directions
 
-GENERATOR = click.option(
-    "--generator", default=DEFAULT_GENERATOR, show_default=True, help="Name in the catalogue, or a file."
-)
+GENERATOR = click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="Catalogue name or file.")
 FILE = click.option("--directions", type=click.Path(path_type=Path), help="Their file.  [the generator's own]")
 
 

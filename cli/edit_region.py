@@ -44,13 +44,13 @@ DEFAULT_GENERATOR = "stylemap-faces"
     "masks",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="The same, white on black: a picture file of TARGET's shape, painted over it.",
+    help="A mask instead: a picture of TARGET's shape with the region painted white on black.",
 )
 @click.option(
     "--labels",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="What a face parser saw (19 labels of CelebAMask-HQ) in TARGET, then in each reference;"
+    help="A face parser's label maps (19 labels of CelebAMask-HQ) of TARGET, then of each reference;"
     f" --region then also takes {', '.join(name for name in PARTS if name not in REGIONS)}.",
 )
 @click.option("--strength", type=SHARE, default=1.0, show_default=True, help="0 changes nothing.")
@@ -59,14 +59,14 @@ DEFAULT_GENERATOR = "stylemap-faces"
     type=click.Choice(get_args(Where)),
     default="w+",
     show_default=True,
-    help="Blend in the stylemap (w), whose cells are coarse, or at every resolution (w+).",
+    help="Blend in the stylemap (w, coarse cells), or at every resolution (w+).",
 )
 @click.option(
     "--paste",
     type=click.Choice(["region", "face", "none"]),
     default="region",
     show_default=True,
-    help="Put back the region, or the whole face as the generator shows it; none is the generator's picture.",
+    help="Paste back the region, or the whole face as the generator renders it; none writes the rendering itself.",
 )
 @click.option(
     "--refine",
@@ -74,10 +74,10 @@ DEFAULT_GENERATOR = "stylemap-faces"
     default=0,
     show_default=True,
     metavar="STEPS",
-    help="Optimise the encoder's codes first: nearer to the photographs, and slower; try 50.",
+    help="Steps of optimisation from the encoder's codes: closer to the photographs, and slower; try 50.",
 )
-@click.option("--sheet", is_flag=True, help="Also OUTPUT-sheet.png: everything side by side, with figures.")
-@click.option("--crop", "cropped", is_flag=True, help="The inputs are aligned crops already; squares of any size.")
+@click.option("--sheet", is_flag=True, help="Also write OUTPUT-sheet.png: everything side by side, with figures.")
+@click.option("--crop", "cropped", is_flag=True, help="The inputs are already aligned crops: squares of any size.")
 @click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which face of TARGET; 0: largest.")
 @click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="A StyleMapGAN: a name, or a file.")
 @device_option

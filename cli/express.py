@@ -17,17 +17,23 @@ from wplus.pipelines.rendering import generator_of
 @click.argument("expressive", type=click.Path(path_type=Path))
 @output_option(folder=False)
 @click.option(
-    "--strength", type=FINITE, default=1.0, show_default=True, help="Lambda; negative takes the expression away."
+    "--strength",
+    type=FINITE,
+    default=1.0,
+    show_default=True,
+    help="Strength (lambda); negative removes the expression.",
 )
 @click.option(
     "--threshold",
     default="14%",
     show_default=True,
     metavar="PERCENT|NORM",
-    help="Weaker rows of the difference are zeroed: a share of the generator's radius, or an L2 norm.",
+    help="Zero weaker rows of the difference: a share of the generator's radius, or an L2 norm.",
 )
-@click.option("--normalise", is_flag=True, help="Divide the difference by its norm: strength is the step's length.")
-@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@click.option(
+    "--normalise", is_flag=True, help="Divide the difference by its norm, so that strength is the length of the step."
+)
+@click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
 def command(
     target: Path,

@@ -18,7 +18,7 @@ from wplus.models.checkpoints.latents import load_latent, read_codes
 
 @click.command()
 @click.argument("file", type=str, required=False)
-@click.option("--machine", is_flag=True, help="What there is to compute with, and which path that makes the fastest.")
+@click.option("--machine", is_flag=True, help="Show the hardware, and the fastest path on it.")
 def command(file: str | None, machine: bool) -> None:
     """Tell what FILE holds: a generator of any format (or its name in the catalogue), latents, a network, a picture.
 

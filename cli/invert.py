@@ -49,23 +49,23 @@ from wplus.pipelines.rendering import render_one
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @output_option(folder=True)
 @generator_option
-@click.option("--crop", "cropped", is_flag=True, help="The inputs are aligned crops already; squares of any size.")
+@click.option("--crop", "cropped", is_flag=True, help="The inputs are already aligned crops: squares of any size.")
 @click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which face; 0 is the largest.")
 @click.option("--space", type=click.Choice([space.name for space in SPACES]), default="W+", show_default=True)
 @click.option(
     "--start",
     metavar="mean|random|encoder|LATENT",
-    help="First codes; those of the same person's neutral photograph make differences of expression clean."
+    help="Initial codes; a LATENT of the same person's neutral photograph keeps differences of expression clean."
     "  [the preset's]",
 )
 @click.option(
     "--method",
     type=click.Choice([*(method.name for method in METHODS), "encoder"]),
-    help="How steps are taken; encoder: its codes are the answer, at once and less exact.  [the preset's]",
+    help="The optimiser; `encoder` returns the encoder's estimate at once, less exact.  [the preset's]",
 )
 @click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [the generator's own]")
 @click.option(
-    "--perceptual", help="vgg-slim (ships), vgg16 (528 MB, downloaded once) or a file.  [the generator's own]"
+    "--perceptual", help="vgg-slim (included), vgg16 (528 MB, downloaded once) or a file.  [the generator's own]"
 )
 @click.option("--taps", default=",".join(IMAGE2STYLEGAN_TAPS), show_default=True, help="Layers that are compared.")
 @click.option(
@@ -79,8 +79,8 @@ from wplus.pipelines.rendering import render_one
     "--mask",
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="Fit only what is white in it, painted over the photograph or, square, over its crop; a folder holds one for"
-    " each photograph, by its name.",
+    help="Fit only what is white in this mask, painted over the photograph or (square) over its crop;"
+    " a folder holds one for each photograph, by its name.",
 )
 @record_options(Recipe, Settings, *METHODS)
 @click.option(
@@ -88,15 +88,15 @@ from wplus.pipelines.rendering import render_one
     type=click.Choice(get_args(Wanted)),
     default="auto",
     show_default=True,
-    help="The path through the networks; `wplus info --machine` tells which this machine has.",
+    help="Path through the networks; `wplus info --machine` lists those of this machine.",
 )
 @click.option(
     "--batch",
     type=click.IntRange(1),
-    help="Pictures at once, whatever --memory says.  [8 up to 128 px or on a GPU, else 1]",
+    help="Batch size; overrides --memory.  [8 up to 128 px or on a GPU, else 1]",
 )
-@memory_option("What all of it may take, such as 8GB, on GPUs each; bounds the batch.  [what is free]")
-@click.option("--workers", type=click.IntRange(1), help="Processes that optimise.  [one a GPU; 1 on the CPU]")
+@memory_option("Memory limit, such as 8GB (per GPU); bounds the batch.  [what is free]")
+@click.option("--workers", type=click.IntRange(1), help="Number of optimising processes.  [one per GPU; 1 on the CPU]")
 @device_option
 @json_option
 def command(

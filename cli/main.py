@@ -9,25 +9,25 @@ from pathlib import Path
 import click
 
 COMMANDS = {
-    "align": "Cut the faces out of photographs, as FFHQ did.",
-    "invert": "Embed photographs: align, then find their codes.",
-    "render": "Codes to pictures.",
-    "restore": "Paste a face that was edited back into its photograph.",
+    "align": "Align faces: crop them from photographs as FFHQ did.",
+    "invert": "Invert photographs: align, then find their codes.",
+    "render": "Render codes as pictures.",
+    "restore": "Return an edited face to its photograph.",
     "morph": "Morph from one latent to another: a strip or an animation.",
-    "crossover": "Coarse layers of one latent, fine ones of another.",
-    "express": "Move an expression from one person to another.",
+    "crossover": "Mix styles: coarse layers of one latent, fine layers of another.",
+    "express": "Transfer an expression from one person to another.",
     "edit-region": "Give a face the mouth, the eyes ... of another.",
     "edit": "Change faces in photographs: smile, age, glasses ...",
     "directions": "Find, list, show and compare directions.",
-    "sample": "Draw faces from a generator.",
-    "info": "Tell what a file holds, or what this machine can do.",
-    "measure": "Compare pictures or codes in the metrics of the field.",
-    "study": "Run the experiments of the papers, with a report.",
-    "convert": "Generators and latents from and to other programs.",
-    "models": "List the models that have names, and fetch or check them.",
+    "sample": "Sample faces from a generator.",
+    "info": "Show what a file holds, or what this machine can do.",
+    "measure": "Measure pictures or codes by the metrics of the field.",
+    "study": "Run the papers' experiments, with a report.",
+    "convert": "Convert generators and latents from and to other programs.",
+    "models": "List the catalogue's models; fetch or check them.",
     "train": "Train a generator on faces.",
     "train-encoder": "Train an encoder for a generator.",
-    "demo": "All of it on one photograph, with a page to look at.",
+    "demo": "Everything once on one photograph, with a page to look at.",
 }
 """What there is, by name; told here so that `wplus --help` waits for no torch."""
 

@@ -23,14 +23,14 @@ NETWORKS = ", ".join(network.name for network in FEATURE_NETWORKS)
 @click.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path), required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Table of every single number, a .csv file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file with every single number.")
 @click.option("--metric", "names", multiple=True, help=f"May be given several times.  [{', '.join(OFFLINE)}]")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights of the network of LPIPS or --distribution.")
 @click.option("--size", type=click.IntRange(8, 4096), help="Shorter side to compare at, px.  [the smaller picture's]")
 @click.option("--distribution", metavar="NETWORK", help=f"Compare two folders as sets, by {NETWORKS}.")
 @click.option("--ppl", type=click.Choice(get_args(PathKind)), help="Perceptual path length of the generator A.")
 @click.option("--samples", type=click.IntRange(2), default=10_000, show_default=True, help="Paths of --ppl.")
-@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
 def command(
     a: Path,

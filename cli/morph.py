@@ -23,7 +23,7 @@ from wplus.pipelines.rendering import generator_of, render_one
     "--seconds", type=click.FloatRange(0.1, 600), default=3.0, show_default=True, help="Length of an animation."
 )
 @click.option("--loop", is_flag=True, help="Play back to A again.")
-@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
 def command(
     a: Path,

@@ -27,16 +27,16 @@ DEFAULT_GENERATOR = "faces-64"
 
 def generator_option(command: Command) -> Command:
     """--generator, with the shipped one as default."""
-    return click.option(
-        "--generator", default=DEFAULT_GENERATOR, show_default=True, help="Name in the catalogue, or a file."
-    )(command)
+    return click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="Catalogue name or file.")(
+        command
+    )
 
 
 def device_option(command: Command) -> Command:
     """--device."""
     choices = click.Choice(["auto", "cpu", "cuda", "mps"])
     return click.option(
-        "--device", type=choices, default="auto", show_default=True, callback=_device, help="Where to compute."
+        "--device", type=choices, default="auto", show_default=True, callback=_device, help="Device to compute on."
     )(command)
 
 

@@ -20,9 +20,9 @@ from wplus.pipelines.rendering import generator_of
     type=click.Choice(["png", "jpg", "webp", "npy"]),
     default="png",
     show_default=True,
-    help="Form of the files, where -o is a folder; npy holds exact values.",
+    help="File format where -o is a folder; npy holds exact values.",
 )
-@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
 def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str | None, device: str) -> None:
     """Render LATENTS to the file -o, or into the folder -o under their own names.

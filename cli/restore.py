@@ -17,7 +17,7 @@ from wplus.pipelines.rendering import generator_of, render_one
 @click.argument("photo", type=click.Path(path_type=Path))
 @click.argument("latent", type=click.Path(path_type=Path))
 @output_option(folder=False)
-@click.option("--generator", help="Name in the catalogue, or a file; for codes that do not name theirs.")
+@click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
 def command(photo: Path, latent: Path, output: Path, generator: str | None, device: str) -> None:
     """Render LATENT and paste it back into the PHOTO it came from, feathered; the rest stays bit for bit.

@@ -16,11 +16,15 @@ from wplus.pipelines.rendering import render_one
 @output_option(folder=True)
 @generator_option
 @click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the first; the others count on."
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the first face; the others count up.",
 )
-@click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="How many.")
+@click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="Number of faces.")
 @click.option(
-    "--psi", type=FINITE, default=0.7, show_default=True, help="Truncation: 1 is all variety, 0 the mean face."
+    "--psi", type=FINITE, default=0.7, show_default=True, help="Truncation: 1 keeps all variety, 0 gives the mean face."
 )
 @click.option("--label", type=int, help="Class, of a generator that knows classes.  [drawn]")
 @device_option

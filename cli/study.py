@@ -29,9 +29,9 @@ NAMES = (*(entry.name for entry in STUDIES), "all")
 @click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 @output_option(folder=True, default="study")
 @generator_option
-@click.option("--quick", is_flag=True, help="Two photographs of a class and few steps: minutes, and rough.")
-@click.option("--steps", type=click.IntRange(1), help="Of an embedding.  [1500, quick 150]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of whatever is drawn.")
+@click.option("--quick", is_flag=True, help="Two photographs a class and few steps: takes minutes, rough results.")
+@click.option("--steps", type=click.IntRange(1), help="Steps of an embedding.  [1500, quick 150]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
 @device_option
 def command(
     name: str | None,

@@ -283,7 +283,7 @@ def load_directions(path: str | Path) -> dict[str, Direction]:
     """
     tensors, header = read_tensors(path, error=DirectionError, expected="directions of wplus")
     if header.get("kind") != "directions" or not isinstance(header.get("directions"), list):
-        raise DirectionError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected directions")
+        raise DirectionError(f"{path}: holds a {header.get('kind', 'unknown content')}, expected directions")
     found: dict[str, Direction] = {}
     try:
         for entry in header["directions"]:

@@ -211,7 +211,7 @@ class Latent:
         """
         tensors, header = read_tensors(path, error=LatentError, expected="a wplus latent")
         if header.get("kind") != "latent" or "ws" not in tensors:
-            raise LatentError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a latent")
+            raise LatentError(f"{path}: holds a {header.get('kind', 'unknown content')}, expected a latent")
         noise = tuple(tensors[name] for name in sorted(tensors) if name.startswith("noise."))
         try:
             origin = None if header.get("origin") is None else Origin.from_json(header["origin"])

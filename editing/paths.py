@@ -78,4 +78,4 @@ def _slerp(start: Tensor, end: Tensor, t: float) -> Tensor:
     angle = (a * b).sum(dim=-1, keepdim=True).clamp(-1, 1).acos()
     sine = angle.sin()
     turned = ((1 - t) * angle).sin() / sine.clamp(min=1e-6) * a + (t * angle).sin() / sine.clamp(min=1e-6) * b
-    return torch.where(sine < 1e-4, torch.lerp(start, end, t), turned * torch.lerp(*lengths, t))
+    return torch.where(sine < 1e-4, torch.lerp(start, end, t), turned * torch.lerp(lengths[0], lengths[1], t))

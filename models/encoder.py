@@ -136,7 +136,7 @@ def read_encoder(path: str | Path) -> EncoderNetwork:
     """
     tensors, header = read_tensors(path, error=WeightsError, expected="an encoder of wplus")
     if header.get("kind") != "encoder":
-        raise WeightsError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected an encoder")
+        raise WeightsError(f"{path}: holds a {header.get('kind', 'unknown content')}, expected an encoder")
     try:
         with blank():
             network = EncoderNetwork(EncoderConfig(**header["config"]), generator=str(header["generator"]))

@@ -156,7 +156,7 @@ def load_vgg_file(path: str | Path) -> VGG:
         return _from_torchvision(state, name=Path(path).stem)
     tensors, header = read_tensors(path, error=WeightsError, expected="a perceptual network")
     if header.get("kind") != "perceptual":
-        raise WeightsError(f"{path}: holds a {header.get('kind', 'thing of no kind')}, expected a perceptual network")
+        raise WeightsError(f"{path}: holds a {header.get('kind', 'unknown content')}, expected a perceptual network")
     try:
         with blank("cpu"):
             network = VGG(VGGConfig.from_json(header["config"]), name=str(header["name"]))

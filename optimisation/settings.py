@@ -21,11 +21,11 @@ class Settings:
         ValueError: a value out of its range.
     """
 
-    steps: int = knob(110, "Updates at most.")
-    seed: int = knob(0, "Seed of whatever is drawn.")
-    target_loss: float = knob(0.0, "A picture is done when its loss is below this.")
-    plateau: float = knob(0.0, f"A picture is done when {WINDOW} steps improve its loss by less than this share.")
-    seconds: float = knob(0.0, "Wall time for a picture, after which its best codes are taken; 0 for any.")
+    steps: int = knob(110, "Maximum number of updates.")
+    seed: int = knob(0, "Random seed.")
+    target_loss: float = knob(0.0, "Stop a picture when its loss is below this.")
+    plateau: float = knob(0.0, f"Stop a picture when {WINDOW} steps improve its loss by less than this share.")
+    seconds: float = knob(0.0, "Stop a picture after this wall time, with its best codes; 0: no limit.")
     method: Method = field(default=QuasiNewton())
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ class EncoderRecipe:
     perceptual: float = knob(1.0, "Weight of the perceptual loss.")
     code: float = knob(0.1, "Weight of the squared error of samples' codes, in units of the spread of W.")
     offset: float = knob(0.005, "Weight of the squared offsets from W, in the same units.")
-    seed: int = knob(0, "Seed of all draws.")
+    seed: int = knob(0, "Random seed.")
 
     def __post_init__(self) -> None:
         if self.batch < 4 or self.batch % 4 or self.images < self.batch:

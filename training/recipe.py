@@ -59,7 +59,7 @@ class Recipe:
     feature: float = knob(0.05, "Weight of the squared distance of features.")
     divergence: float = knob(1.5e-4, "Weight of the divergence from the Gaussian, in nats.")
     half_life: int = knob(30_000, "Pictures after which a weight counts half in the average that ships.")
-    seed: int = knob(0, "Seed of all draws.")
+    seed: int = knob(0, "Random seed.")
 
     def __post_init__(self) -> None:
         if 4 << (len(self.channels) - 1) != self.resolution:

@@ -60,7 +60,7 @@ class StyleMapRecipe:
     identity: float = knob(0.5, "Weight of the squared distance of face descriptors; 0 for what are no faces.")
     latent: float = knob(1.0, "Weight of the squared error of stylemaps that the encoder finds in samples.")
     half_life: int = knob(10_000, "Pictures after which a weight counts half in the average that ships.")
-    seed: int = knob(0, "Seed of all draws.")
+    seed: int = knob(0, "Random seed.")
 
     def __post_init__(self) -> None:
         made = self.side << (len(self.channels) - 1)

@@ -28,7 +28,7 @@ def convert(tree: object) -> Converted:
     header = json.loads(tree["__metadata__"][KEY])
     if not isinstance(header, dict):
         raise GeneratorError("its header is no JSON object")
-    kind, architecture = header.get("kind", "thing of no kind"), header.get("architecture")
+    kind, architecture = header.get("kind", "unknown content"), header.get("architecture")
     if kind != "generator":
         raise GeneratorError(f"holds a {kind}, expected a generator")
     if architecture not in ARCHITECTURES:

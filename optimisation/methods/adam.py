@@ -20,7 +20,7 @@ class Adam:
     """
 
     learning_rate: float = knob(0.1, "Adam's learning rate.")
-    final_rate: float = knob(0.05, "Share of the rate that Adam's cosine falls to; 1 keeps it.")
+    final_rate: float = knob(0.05, "Share of the rate that Adam's cosine schedule ends at; 1 keeps it constant.")
     beta1: float = knob(0.9, "Adam's decay of the mean gradient.")
     beta2: float = knob(0.999, "Adam's decay of the mean square.")
     epsilon: float = knob(1e-8, "Adam's guard against division by zero.")

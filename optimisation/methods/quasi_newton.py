@@ -40,7 +40,7 @@ class QuasiNewton:
         ValueError: a value out of its range.
     """
 
-    history: int = knob(40, "Steps that L-BFGS remembers.")
+    history: int = knob(40, "History length of L-BFGS.")
     directions: int = knob(
         DIRECTIONS,
         "Random directions to measure a preconditioner in, once; 64: the one that ships, if any; 0: none.",

@@ -145,11 +145,13 @@ class Recipe:
     encoder: Path | None = None
     settings: Settings = Settings()  # noqa: RUF009  (frozen values)
     compute: Wanted = "auto"
-    perceptual_weight: float = knob(1.0, "Lambda of the four taps.")
-    pixel_weight: float = knob(1.0, "Lambda of the squared error.")
-    identity_weight: float = knob(0.0, "Lambda of the squared distance of dlib's face descriptors; try 0.1.")
-    editability: float = knob(EDITABILITY, "Lambda of codes' mean square in P_N: likely codes edit better; try 0.06.")
-    noise_steps: int = knob(0, "Then fit the noise maps to what codes left over, codes fixed; try 100.")
+    perceptual_weight: float = knob(1.0, "Weight of the perceptual loss.")
+    pixel_weight: float = knob(1.0, "Weight of the squared error of pixels.")
+    identity_weight: float = knob(0.0, "Weight of the squared distance of dlib's face descriptors; try 0.1.")
+    editability: float = knob(
+        EDITABILITY, "Weight of the prior on codes (mean square in P_N): likely codes edit better; try 0.06."
+    )
+    noise_steps: int = knob(0, "Then fit the noise maps to the residual, codes fixed; try 100.")
 
     def __post_init__(self) -> None:
         if self.noise_steps < 0:

@@ -1,4 +1,4 @@
-"""The demo's page: one file of HTML without scripts, that shows its neighbours in the folder."""
+"""The demo's page: one file of HTML that shows its neighbours in the folder, photographs with a slider first."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,30 @@ figure img, figure svg { max-width: 100%; border-radius: 4px; }
 figcaption { color: GrayText; }
 td { padding: .15rem 1.5rem .15rem 0; }
 td + td { font-variant-numeric: tabular-nums; }
+.pair { position: relative; display: inline-block; max-width: 100%; }
+.pair img { display: block; }
+.pair img + img { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at, 50%)); }
+.pair input { width: 100%; margin: .5rem 0 0; }
 """
+
+SLIDE = "this.parentElement.style.setProperty('--at', this.value + '%')"
+"""What a slider does: the picture on top begins where the slider stands."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture's file name in the page's folder, what it shows, and for a curve its values."""
+    """One picture of the page.
+
+    Args:
+        file: its name in the page's folder.
+        text: what it shows.
+        before: the file of what it was, to slide to; of the same size.
+        curve: the values, of a curve that is drawn.
+    """
 
     file: str
     text: str
+    before: str | None = None
     curve: Sequence[float] | None = None
 
 
@@ -39,7 +54,7 @@ class Page:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write the page, atomically.
+    """Write the page, atomically: pictures first, numbers last.
 
     Raises:
         OutputError: the file cannot be written.
@@ -50,12 +65,19 @@ def write_page(path: Path, page: Page) -> None:
         path,
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(page.title)}</title><style>{STYLE}</style>"
-        f"<h1>{escape(page.title)}</h1><p>{escape(page.text)}</p><table>{rows}</table>{figures}</html>\n",
+        f"<h1>{escape(page.title)}</h1><p>{escape(page.text)}</p>{figures}<h2>Numbers</h2><table>{rows}</table></html>\n",
     )
 
 
 def _figure(figure: Figure) -> str:
     text, file = escape(figure.text), escape(figure.file)
+    if figure.before is not None:
+        label = escape(f"before and after: {figure.text}")
+        body = (
+            f'<div class="pair"><img src="{escape(figure.before)}" alt="before"><img src="{file}" alt="{text}">'
+            f'<input type="range" min="0" max="100" value="50" aria-label="{label}" oninput="{SLIDE}"></div>'
+        )
+        return f'<figure>{body}<figcaption>{text} · <a href="{file}">full size</a></figcaption></figure>'
     body = f'<img src="{file}" alt="{text}">' if figure.curve is None else _svg(figure.curve)
     return f'<figure><a href="{file}">{body}</a><figcaption>{text}</figcaption></figure>'
 
