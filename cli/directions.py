@@ -1,15 +1,18 @@
 """wplus directions: find, list, show and compare directions."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
+from tqdm import tqdm
 
 from wplus.cli.edit import tell
 from wplus.cli.options import DEFAULT_GENERATOR, device_option, output_option, progress
 from wplus.core.direction import Direction, save_directions
+from wplus.core.errors import DirectionError
 from wplus.editing.directions import ganspace, sefa
-from wplus.models import Generator, load_encoder, load_generator, read_encoder
+from wplus.models import EncoderNetwork, Generator, load_encoder, load_generator, read_encoder
 from wplus.pipelines.directions import known_directions
 
 GENERATOR = click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="Catalogue name or file.")
@@ -132,6 +135,8 @@ def _of_labels(
     from wplus.training.directions import calibrated, find, gather  # here: few need it
 
     eyes = read_encoder(encoder) if encoder is not None else load_encoder(network)
+    if not isinstance(eyes, EncoderNetwork):
+        raise DirectionError(f"{network.name} has {network.space}s; directions are of generators with W")
     with progress(count, text="look", unit="face") as bar:
         evidence = gather(
             network,
@@ -139,9 +144,13 @@ def _of_labels(
             faces=faces,
             labels=labels,
             count=count,
-            watch=lambda done, total: bar.update(done - bar.n),
+            watch=lambda done, total: _advance(bar, done),
         )
     return calibrated(network, find(network, evidence), evidence.codes)
+
+
+def _advance(bar: "tqdm[Any]", done: int) -> None:
+    bar.update(done - bar.n)
 
 
 def _of_landmarks(network: Generator, count: int) -> list[Direction]:

@@ -68,6 +68,7 @@ class Strengths(click.Command):
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     photos: tuple[Path, ...],
     output: Path,
     said: str | None,
@@ -105,7 +106,7 @@ def command(
         raise click.UsageError("say what to change, for instance --smile 0.8; --list lists the directions", context)
     if face != "all" and not face.isdecimal():
         raise click.UsageError(f"--face {face}: expected a number, or all", context)
-    how = {
+    how: dict[str, Any] = {
         "cropped": cropped,
         "latent": None if latent is None else load_latent(latent),
         "encoder": None if encoder is None else read_encoder(encoder).to(network.device),

@@ -55,7 +55,7 @@ class About:
             raise DirectionError(f"a direction's description has unknown fields {unknown}, or no name")
         for name, value in values.items():
             wanted = Mapping if name in ("details", "leaks") else (str, type(None)) if name == "region" else str
-            if not isinstance(value, wanted):  # type: ignore[arg-type]
+            if not isinstance(value, wanted):
                 raise DirectionError(f"a direction's {name} is a {type(value).__name__}")
         leaks = values.get("leaks", {})
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in leaks.values()):

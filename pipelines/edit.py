@@ -24,7 +24,7 @@ from wplus.inversion import Encoder, Mean, Start, image2stylegan, invert, percep
 from wplus.inversion.penalties import NearW, on_unlikely
 from wplus.models import EncoderNetwork, Generator, load_encoder, load_generator
 from wplus.models.catalogue import suggest
-from wplus.optimisation import Objective, Settings
+from wplus.optimisation import Objective, Penalty, Settings
 from wplus.pipelines.carry import carry
 from wplus.pipelines.directions import known_directions
 
@@ -233,6 +233,6 @@ def _near_w(found: Crop, generator: Generator, encoder: EncoderNetwork | None, n
         if encoder is not None:
             raise
     terms = image2stylegan(perceptual_network(generator)).terms
-    penalties = (NearW(nearness.offsets), *on_unlikely(generator, nearness.unlikely))
+    penalties: tuple[Penalty, ...] = (NearW(nearness.offsets), *on_unlikely(generator, nearness.unlikely))
     settings = Settings(steps=nearness.steps)
     return invert(generator, found, objective=Objective(terms, penalties), start=start, settings=settings).latent

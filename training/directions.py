@@ -53,9 +53,15 @@ class Recipe:
 LABEL, DEVIATION = "from photographs without to photographs with", "one standard deviation over photographs"
 
 RECIPES = (
-    Recipe("smile", ("Smiling", "corners-raised"), LABEL, area="face"),
-    Recipe("mouth-open", ("mouth-opening", "Mouth_Slightly_Open"), DEVIATION, area="lower-face"),
-    Recipe("eyes-closed", ("eye-opening",), DEVIATION, ("brows-raised",), sign=-1, area="upper-face"),
+    Recipe("smile", ("Smiling", "corners-raised"), LABEL, ("No_Beard", "brows-raised"), area="face"),
+    Recipe(
+        "mouth-open",
+        ("mouth-opening", "Mouth_Slightly_Open"),
+        DEVIATION,
+        ("brows-raised", "corners-raised"),
+        area="lower-face",
+    ),
+    Recipe("eyes-closed", ("eye-opening",), DEVIATION, ("brows-raised", "corners-raised"), sign=-1, area="upper-face"),
     Recipe("yaw", ("yaw",), "15 degrees to the right of the picture", amount=15.0),
     Recipe("brows", ("brows-raised",), DEVIATION, ("eye-opening",), area="upper-face"),
     Recipe("age", ("age",), "15 years older", free=("Young",), amount=15.0, area="head"),
@@ -245,7 +251,7 @@ def _scaled(generator: Generator, item: Direction, codes: W, spread: Array) -> D
     return replace(item, about=replace(item.about, leaks=leaks))
 
 
-SCALES = (0.5, 2.0)
+SCALES = (0.5, 1.4)
 """Limits of what calibration shortens or lengthens a direction by."""
 
 

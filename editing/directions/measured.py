@@ -111,16 +111,16 @@ def regress(codes: Tensor | Array, values: Mapping[str, Array], *, ridge: float 
         units.append(np.nan if label else float(y[known].std()))
         apart = whitened[y == 1].mean(0) - whitened[y == 0].mean(0) if label else np.zeros(whitened.shape[1])
         between.append(apart)
-    units, between = np.array(units), np.stack(between, axis=1)
-    return Regression(tuple(values), root, np.stack(weights, axis=1), units, between, np.array(correlations))
+    columns = np.stack(weights, axis=1), np.array(units), np.stack(between, axis=1), np.array(correlations)
+    return Regression(tuple(values), root, *columns)
 
 
 def _ridge(x: Array, y: Array, ridge: float) -> Array:
     """Weights (axes,) of a ridge regression; the mean is not penalised."""
-    x, y = x - x.mean(0), y - y.mean()
-    gram = x.T @ x
+    centred: Array = x - x.mean(0)
+    gram = centred.T @ centred
     gram[np.diag_indices_from(gram)] += ridge * len(x)
-    weights: Array = np.linalg.solve(gram, x.T @ y)
+    weights: Array = np.linalg.solve(gram, centred.T @ (y - y.mean()))
     return weights
 
 
