@@ -13,6 +13,7 @@ from wplus.core.direction import Direction, save_directions
 from wplus.core.errors import DirectionError
 from wplus.editing.directions import ganspace, sefa
 from wplus.models import EncoderNetwork, Generator, load_encoder, load_generator, read_encoder
+from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.directions import known_directions
 
 GENERATOR = click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="Catalogue name or file.")
@@ -29,6 +30,7 @@ def command() -> None:
       wplus directions show smile
       wplus directions find --faces faces/ --labels labels/ -o directions.safetensors
       wplus directions find --method sefa -o sefa.safetensors
+      wplus directions report -o report/
       wplus directions compare mine.safetensors theirs.npy
     """
 
@@ -82,6 +84,31 @@ def compare(a: Path, b: Path, generator: str) -> None:
     for name, item in first.items():
         cells = "".join(f"{item.cosine(other):>{width}.2f}" for other in second.values())
         click.echo(f"{name:{width}}{cells}")
+
+
+@command.command()
+@output_option(folder=True)
+@click.option("--count", type=click.IntRange(4), default=24, show_default=True, help="Faces that are moved.")
+@click.option("--latents", type=click.Path(path_type=Path), help="Codes to move, of one file.  [drawn faces]")
+@GENERATOR
+@FILE
+@device_option
+def report(
+    output: Path, count: int, latents: Path | None, generator: str, directions: Path | None, device: str
+) -> None:
+    """Measure what a unit of each direction changes: entanglement.csv, and entanglement.png as a matrix."""
+    from wplus.pipelines.entanglement import entanglement
+
+    network = load_generator(generator).to(device)
+    known = list(known_directions(network, directions).values())
+    codes = network.sample(range(count), psi=0.7) if latents is None else load_latent(latents)
+    network.check(codes)
+    with progress(len(known), text="measure", unit="direction") as bar:
+        found = entanglement(network, known, codes.ws, watch=lambda done, total: _advance(bar, done))
+    found.save(output / "entanglement.csv")
+    found.draw(output / "entanglement.png")
+    click.echo(output / "entanglement.csv")
+    click.echo(output / "entanglement.png")
 
 
 @command.command()

@@ -17,7 +17,7 @@ from wplus.core.images import from_bytes
 from wplus.core.shapes import Images, W
 from wplus.editing.directions.making import Array, direction
 from wplus.editing.directions.measured import Regression, regress
-from wplus.models import EncoderNetwork, Generator
+from wplus.models import EncoderNetwork, Generator, compute_for, fast
 from wplus.training.faces import files_in
 from wplus.training.labels import read_labels, values_of
 
@@ -140,7 +140,8 @@ def gather(
 @torch.inference_mode()
 def encoded(generator: Generator, encoder: EncoderNetwork, pictures: Images) -> W:
     """Codes in W of pictures (batch, 3, size, size)."""
-    return encoder.encode(pictures.to(generator.device), generator).mean(dim=1).cpu()
+    quick = fast(generator, compute_for(generator))
+    return encoder.encode(pictures.to(generator.device), quick).mean(dim=1).cpu()
 
 
 @torch.inference_mode()
