@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import device_option, output_option, write_result
+from wplus.cli.options import device_option, opener, output_option, write_result
 from wplus.core.files import check_not_input
 from wplus.editing import crossover
 from wplus.models.checkpoints.latents import load_latent
-from wplus.pipelines.rendering import generator_of
 
 
 @click.command()
@@ -35,9 +34,7 @@ def command(
     check_not_input(output, content, style)
     layer = int(first_style_layer) if first_style_layer and first_style_layer.isdecimal() else first_style_layer
     first, second = load_latent(content), load_latent(style)
-    network = generator_of(first, generator).to(device)
-    network.check(first)
-    network.check(second)
+    network = opener([first, second], generator, device)
     try:
         mixed = crossover(first, second, first_style_layer=layer)
     except ValueError as error:

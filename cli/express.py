@@ -1,14 +1,14 @@
 """wplus express: one person's expression on another's face."""
 
+import math
 from pathlib import Path
 
 import click
 
-from wplus.cli.options import FINITE, device_option, output_option, write_result
+from wplus.cli.options import FINITE, device_option, opener, output_option, write_result
 from wplus.core.files import check_not_input
-from wplus.editing import transfer_expression
+from wplus.editing import Relative, transfer_expression
 from wplus.models.checkpoints.latents import load_latent
-from wplus.pipelines.rendering import generator_of
 
 
 @click.command()
@@ -56,10 +56,13 @@ def command(
     try:
         number = float(threshold.removesuffix("%"))
     except ValueError:
-        raise click.UsageError(f"--threshold {threshold} is neither a number nor a percentage") from None
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise click.UsageError(f"--threshold {threshold} is neither a number from 0 nor a percentage")
     person, before, after = (load_latent(path) for path in (target, neutral, expressive))
-    network = generator_of(person, generator).to(device)
-    network.check(person)
-    level = number / 100 * network.w_radius if threshold.endswith("%") else number
+    network = opener([person, before, after], generator, device)
+    level: float | Relative = Relative(number / 100) if threshold.endswith("%") else number
+    if isinstance(level, Relative) and (person.origin is None or person.origin.w_radius is None):
+        level = level.share * network().w_radius
     edited = transfer_expression(person, before, after, strength=strength, threshold=level, normalise=normalise)
     write_result(output, edited, network)

@@ -7,20 +7,24 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.contents import Contents, contents_of
-from wplus.core import WplusError
+from wplus.cli.contents import contents_of
+from wplus.core import GeneratorError, WplusError
 from wplus.core.images import read_photo
 from wplus.core.latent import ROWS
 from wplus.models import Machine, StyleMapGANConfig, compute_for, load_generator, load_perceptual, read_encoder
-from wplus.models.catalogue import ENCODERS, GENERATORS, PERCEPTUAL, find
+from wplus.models.catalogue import file_of, suggest
 from wplus.models.checkpoints.latents import load_latent, read_codes
+from wplus.models.entries import ENTRIES, Entry
+from wplus.models.trunks import trunk_weights
+
+NAMES = [entry.name for entry in ENTRIES]
 
 
 @click.command()
 @click.argument("file", type=str, required=False)
 @click.option("--machine", is_flag=True, help="Show the hardware, and the fastest path on it.")
 def command(file: str | None, machine: bool) -> None:
-    """Tell what FILE holds: a generator of any format (or its name in the catalogue), latents, a network, a picture.
+    """Tell what FILE holds: a generator of any format, latents, a network, a picture; or a model by its name.
 
     \b
     Examples:
@@ -38,16 +42,21 @@ def command(file: str | None, machine: bool) -> None:
 
 
 def _tell(file: str) -> None:
-    path = find(file).path if file in (*ENCODERS, *PERCEPTUAL) else Path(file)
-    match Contents("generator", "wplus") if file in GENERATORS or not path.exists() else contents_of(path):
+    entry = next((entry for entry in ENTRIES if entry.name == file), None)
+    path = Path(file) if entry is None else file_of(entry, error=WplusError)
+    if entry is not None and entry.kind in {"perceptual", "trunk"}:  # torchvision's files do not say what they hold
+        _show(_perceptual(file) if entry.kind == "perceptual" else _trunk(entry))
+        return
+    if not path.exists():
+        raise GeneratorError(f"no generator and no file is named '{file}'{suggest(file, NAMES)}")
+    match contents_of(path):
         case ("picture", _):
             height, width = read_photo(path).shape[1:]
             _show({"picture": file, "width": width, "height": height})
         case ("latent", form):
             _show(_latent(path) if form == "wplus" else {"latent": file, **read_codes(path).describe()})
         case ("perceptual", _):
-            network = load_perceptual(path)
-            _show({"perceptual network": network.name, "taps": list(network.convs)})
+            _show(_perceptual(file))
         case ("generator", form):
             _show(_generator(file, form))
         case ("encoder", _):
@@ -55,6 +64,25 @@ def _tell(file: str) -> None:
             _show({"encoder": str(path), "generator": encoder.generator, **vars(encoder.config)})
         case (kind, _):
             raise WplusError(f"{file}: a {kind}, of which there is nothing to tell")
+
+
+def _perceptual(file: str) -> dict[str, object]:
+    network = load_perceptual(file)
+    return {"perceptual network": network.name, "taps": list(network.convs)}
+
+
+def _trunk(entry: Entry) -> dict[str, object]:
+    """A classifier whose features metrics compare."""
+    tensors = trunk_weights(entry.name)
+    return {
+        "classifier": entry.name,
+        "format": entry.release.format,
+        "tensors": len(tensors),
+        "parameters": sum(tensor.numel() for tensor in tensors.values()),
+        "licence": entry.release.licence,
+        "terms": entry.terms,
+        "origin": entry.release.source,
+    }
 
 
 def _machine() -> dict[str, object]:

@@ -24,7 +24,7 @@ from wplus.cli.options import (
 )
 from wplus.core.images import write_picture
 from wplus.core.processes import stop_at_ctrl_c
-from wplus.inversion import PRESETS, SPACES, Record
+from wplus.inversion import PRESETS, SPACES, Encoder, Record
 from wplus.models import IMAGE2STYLEGAN_TAPS
 from wplus.models.fast import Wanted
 from wplus.optimisation import METHODS, Settings
@@ -73,7 +73,8 @@ from wplus.pipelines.rendering import render_one
     type=click.Choice(list(PRESETS)),
     default="balanced",
     show_default=True,
-    help="; ".join(f"{name}: {preset.text}" for name, preset in PRESETS.items()) + ". Settings below change it.",
+    help="; ".join(f"{name}: {preset.text}" for name, preset in PRESETS.items())
+    + ". Settings below change it; those of another method need --method.",
 )
 @click.option(
     "--mask",
@@ -137,6 +138,7 @@ def command(
         if changed["steps"]:
             raise click.UsageError("--method encoder takes no steps; --start encoder begins with its codes")
         start, method, changed["steps"] = "encoder", None, 0
+    begin = PRESETS[preset].start
     given = {name: value for name, value in changed.items() if value is not None}
     fitting = {item.name: given.pop(item.name) for item in fields(Recipe) if item.name in given}
     try:
@@ -145,7 +147,7 @@ def command(
             perceptual,
             tuple(name.strip() for name in taps.split(",")),
             space,
-            start or PRESETS[preset].start.name.replace("encoder", "guess"),
+            start or ("guess" if isinstance(begin, Encoder) else begin.name),  # not every generator has an encoder
             encoder,
             _changed(PRESETS[preset].settings, method, given),
             cast(Wanted, compute),
@@ -185,21 +187,22 @@ def command(
 
 
 def _changed(settings: Settings, name: str | None, changed: Mapping[str, Any]) -> Settings:
-    """Settings with other values, its method's included: the method of that name, or one that has such values.
+    """Settings with other values, of the method of that name, or of their own where none is named.
 
     Raises:
         ValueError: the method has no such value, or a value is out of its range.
     """
     own = {item.name for item in fields(settings)}
     theirs = {key: value for key, value in changed.items() if key not in own}
-    methods: list[Any] = [settings.method, *(kind() for kind in METHODS)]
-    for method in methods:
-        if theirs.keys() <= {item.name for item in fields(method)} and name in (None, method.name):
-            return replace(
-                settings, method=replace(method, **theirs), **{key: changed[key] for key in own & changed.keys()}
-            )
-    options = ", ".join("--" + key.replace("_", "-") for key in theirs)
-    raise ValueError(f"{options}: not of {name or 'one method'}")
+    known: list[Any] = [settings.method, *(kind() for kind in METHODS)]
+    method = next(item for item in known if name in (None, item.name))
+    strangers = theirs.keys() - {item.name for item in fields(method)}
+    if strangers:
+        options = ", ".join("--" + key.replace("_", "-") for key in theirs if key in strangers)
+        owners = [item.name for item in known[1:] if strangers <= {field.name for field in fields(item)}]
+        hint = f"; it goes with --method {' or '.join(owners)}" if owners else ""
+        raise ValueError(f"the method {method.name} has no {options}{hint}")
+    return replace(settings, method=replace(method, **theirs), **{key: changed[key] for key in own & changed.keys()})
 
 
 def _measure(prepared: Prepared) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 import torch
 
-from wplus.cli.options import FINITE, device_option, output_option, progress, write_result
+from wplus.cli.options import FINITE, FiniteRange, device_option, opener, output_option, progress, write_result
 from wplus.core.animation import there_and_back, write_frames
 from wplus.core.files import check_not_input
 from wplus.editing import morph
 from wplus.models.checkpoints.latents import load_latent
-from wplus.pipelines.rendering import generator_of, render_one
+from wplus.pipelines.rendering import render_one
 
 
 @click.command()
@@ -19,9 +19,7 @@ from wplus.pipelines.rendering import generator_of, render_one
 @output_option(folder=False)
 @click.option("--frames", type=click.IntRange(2), help="Frames, ends included.  [9 for a strip, 48 for an animation]")
 @click.option("--weight", type=FINITE, help="One picture or latent at this weight instead; 0 is A, 1 is B.")
-@click.option(
-    "--seconds", type=click.FloatRange(0.1, 600), default=3.0, show_default=True, help="Length of an animation."
-)
+@click.option("--seconds", type=FiniteRange(0.1, 600), default=3.0, show_default=True, help="Length of an animation.")
 @click.option("--loop", is_flag=True, help="Play back to A again.")
 @click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
@@ -46,9 +44,7 @@ def command(
     """
     check_not_input(output, a, b)
     first, second = load_latent(a), load_latent(b)
-    network = generator_of(first, generator).to(device)
-    network.check(first)
-    network.check(second)
+    network = opener([first, second], generator, device)
     if weight is not None:
         write_result(output, morph(first, second, weight=weight), network)
         return
@@ -56,7 +52,7 @@ def command(
     with progress(count, text="morph", unit="frame") as bar:
         rendered = []
         for share in torch.linspace(0, 1, count).tolist():
-            rendered.append(render_one(network, morph(first, second, weight=share)))
+            rendered.append(render_one(network(), morph(first, second, weight=share)))
             bar.update()
     pictures = torch.cat(rendered)
     write_frames(output, there_and_back(list(pictures)) if loop else pictures, seconds=seconds)

@@ -1,5 +1,6 @@
 """What several commands share: options, devices, progress bars, the writing of results."""
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from wplus.core.files import replacing
 from wplus.core.images import write_picture
 from wplus.inversion import Record
 from wplus.models import Generator
-from wplus.pipelines.rendering import render_one
+from wplus.pipelines.rendering import generator_of, render_one
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,14 +54,14 @@ class _Finite(click.types.FloatParamType):
         return number
 
 
-class _FiniteRange(_Finite, click.FloatRange):
-    """click takes what is no number for within any range."""
+class FiniteRange(_Finite, click.FloatRange):
+    """A number within a range, without NaN, which click takes for within any."""
 
 
 FINITE = _Finite()
 """A number that is neither infinite nor none."""
 
-SHARE = _FiniteRange(0, 1)
+SHARE = FiniteRange(0, 1)
 """A number from 0 to 1."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -111,7 +112,8 @@ def _field_option(items: Sequence[Field[Any]]) -> Callable[[Command], Command]:
     first = items[0]
     defaults = " or ".join(dict.fromkeys(str(item.default) for item in items))
     name = "--" + first.name.replace("_", "-")
-    return click.option(name, type=type(first.default), default=None, help=f"{first.metadata['help']}  [{defaults}]")
+    kind = FINITE if isinstance(first.default, float) else type(first.default)
+    return click.option(name, type=kind, default=None, help=f"{first.metadata['help']}  [{defaults}]")
 
 
 def _device(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -148,8 +150,33 @@ def descent(steps: int, *, text: str) -> Iterator[Callable[[Record], None]]:
         yield watch
 
 
-def write_result(path: Path, latent: Latent, generator: Generator) -> None:
+def opener(latents: Sequence[Latent], name: str | None, device: str) -> Callable[[], Generator]:
+    """What opens the generator of latents when it is first asked for; one that --generator names is opened at once.
+
+    Raises:
+        GeneratorError: there is no such generator.
+        LatentError: a latent belongs to another, or names none.
+    """
+
+    @functools.cache
+    def generator() -> Generator:
+        network = generator_of(latents[0], name).to(device)
+        for latent in latents:
+            network.check(latent)
+        return network
+
+    if name is not None:
+        generator()
+    return generator
+
+
+def write_result(path: Path, latent: Latent, generator: Callable[[], Generator]) -> None:
     """Write what was made, in the form the suffix tells: a picture, exact values (.npy), or the latent itself.
+
+    Args:
+        path: the file.
+        latent: what was made.
+        generator: opens its generator; not called for a latent, which needs none.
 
     Raises:
         LatentError: more codes than the form holds.
@@ -162,9 +189,9 @@ def write_result(path: Path, latent: Latent, generator: Generator) -> None:
         latent.save(path)
     elif suffix == ".npy":
         with replacing(path) as temporary, temporary.open("wb") as file:  # a file: to a path numpy adds ".npy"
-            np.save(file, render_one(generator, latent)[0].numpy())
+            np.save(file, render_one(generator(), latent)[0].numpy())
     elif suffix in PICTURES:
-        write_picture(path, render_one(generator, latent)[0])
+        write_picture(path, render_one(generator(), latent)[0])
     else:
         raise OutputError(f"{path}: unknown suffix '{suffix}'; use .png, .jpg, .webp, .npy or .safetensors")
     click.echo(path)

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import PICTURES, device_option, output_option, progress, write_result
+from wplus.cli.options import PICTURES, device_option, opener, output_option, progress, write_result
 from wplus.core import LatentError
 from wplus.core.files import check_not_input
 from wplus.models.checkpoints.latents import load_latent
-from wplus.pipelines.rendering import generator_of
 
 
 @click.command()
@@ -41,8 +40,7 @@ def command(latents: tuple[Path, ...], output: Path, suffix: str, generator: str
         raise LatentError("two latents have one file name, their pictures would be one file; render them in turn")
     with progress(len(loaded), text="render", unit="latent") as bar:
         for path, latent in zip(latents, loaded, strict=True):
-            network = generator_of(latent, generator).to(device)
-            network.check(latent)
+            network = opener([latent], generator, device)
             target = output if single else output / f"{path.stem}.{suffix}"
             for index in range(len(latent)):
                 number = f"-{index}" if len(latent) > 1 else ""

@@ -33,9 +33,7 @@ RECIPES: dict[str, type[Recipe] | type[StyleMapRecipe]] = {"stylegan2": Recipe, 
     help="A StyleGAN2 with an encoder beside it, or a StyleMapGAN, for editing regions.",
 )
 @record_options(*RECIPES.values())
-@click.option(
-    "--features", type=click.Path(path_type=Path), help="SqueezeNet 1.1 weights.  [downloaded by torchvision]"
-)
+@click.option("--features", type=click.Path(path_type=Path), help="SqueezeNet 1.1 weights.  [downloaded once]")
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the generator's file.")
 @click.option("--terms", default="unknown", show_default=True, help="Stored in the generator's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")

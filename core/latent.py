@@ -90,8 +90,8 @@ class Latent:
         origin: where the codes came from, or None for bare codes.
 
     Raises:
-        LatentError: `ws` is not of three dimensions or empty, a value is no finite floating-point number, or the cells
-            of a stylemap make no square.
+        LatentError: `ws` is not of three dimensions or empty, noise maps are not one a code, a value is no finite
+            floating-point number, or the cells of a stylemap make no square.
     """
 
     ws: Tensor
@@ -103,6 +103,12 @@ class Latent:
             raise LatentError(f"codes have shape {tuple(self.ws.shape)}, expected (batch, layers, w_dim)")
         if self.rows == "cells" and math.isqrt(self.ws.shape[1]) ** 2 != self.ws.shape[1]:
             raise LatentError(f"a stylemap of {self.ws.shape[1]} cells is no square")
+        for item in self.noise or ():
+            if item.ndim != 4 or item.shape[:2] != (len(self), 1) or 0 in item.shape:
+                expected = f"({len(self)}, 1, height, width)"
+                raise LatentError(
+                    f"a noise map of {len(self)} codes has shape {tuple(item.shape)}, expected {expected}"
+                )
         for name, tensor in (("codes", self.ws), *(("noise maps", item) for item in self.noise or ())):
             if not tensor.is_floating_point():
                 raise LatentError(f"{name} are {tensor.dtype}, expected floating point")
@@ -276,3 +282,6 @@ def check_same(latents: Sequence[Latent]) -> None:
             )
         if (first.noise is None) != (other.noise is None):
             raise LatentError("one latent carries noise maps and the other does not")
+        sizes = [[tuple(item.shape[2:]) for item in latent.noise or ()] for latent in (first, other)]
+        if sizes[0] != sizes[1]:
+            raise LatentError(f"latents of different noise maps: of heights and widths {sizes[0]} and {sizes[1]}")

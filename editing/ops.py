@@ -1,5 +1,6 @@
 """Morphing, crossover and expression transfer: pure functions on latents (Image2StyleGAN section 5)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -110,6 +111,7 @@ def transfer_expression(
     Raises:
         LatentError: latents of different generators or shapes; a relative threshold without an origin that tells
             the radius; or no row above the threshold when normalising.
+        ValueError: a threshold that is negative, infinite or no number.
     """
     _check((target, neutral, expressive))
     difference = suppress_noise(expressive.ws - neutral.ws, threshold=_absolute(target, threshold))
@@ -122,7 +124,13 @@ def transfer_expression(
 
 
 def suppress_noise(difference: Tensor, *, threshold: float) -> Tensor:
-    """Zero the rows of (batch, layers, w_dim) whose L2 norm is below `threshold`."""
+    """Zero the rows of (batch, layers, w_dim) whose L2 norm is below `threshold`.
+
+    Raises:
+        ValueError: the threshold is negative, infinite or no number.
+    """
+    if not 0 <= threshold < math.inf:
+        raise ValueError(f"a threshold must be a number from 0, got {threshold}")
     return torch.where(difference.norm(dim=2, keepdim=True) < threshold, 0.0, difference)
 
 

@@ -47,7 +47,7 @@ class Random:
 
 @dataclass(frozen=True)
 class Given:
-    """A latent found before."""
+    """The codes of a latent found before; its noise maps are left out."""
 
     latent: Latent
     name: str = "given"

@@ -59,8 +59,6 @@ def load_perceptual(name_or_path: str | Path) -> VGG:
     """
     name = str(name_or_path)
     if name == "vgg16":
-        if is_offline():
-            file_of(find(name), error=WeightsError)
         return load_vgg16()
     if name in PERCEPTUAL:
         return load_vgg_file(file_of(find(name), error=WeightsError))

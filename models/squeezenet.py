@@ -6,7 +6,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from wplus.core.errors import WeightsError
+from wplus.core.errors import DownloadError, WeightsError
+from wplus.models.catalogue import fetch, find
 from wplus.models.trunks import trunk_weights
 
 LEVELS = (1, 4, 7, 12)
@@ -20,7 +21,8 @@ class SqueezeNetLevels(nn.Module):
     """Frozen trunk: RGB in [-1, 1] to a list of four feature maps at strides 2, 4, 8 and 16.
 
     Args:
-        path: a file with torchvision's keys (safetensors, .pth), or None for torchvision's own download.
+        path: a file with torchvision's keys (safetensors, .pth), or None for the catalogue's, which is downloaded
+            unless it is here or WPLUS_OFFLINE is set.
 
     Raises:
         WeightsError: no such file, other weights, or the download failed.
@@ -28,14 +30,13 @@ class SqueezeNetLevels(nn.Module):
 
     def __init__(self, path: str | Path | None = None) -> None:
         super().__init__()
-        weights = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1
         network = torchvision.models.squeezenet1_1()
         try:
-            network.load_state_dict(
-                weights.get_state_dict(check_hash=True) if path is None else trunk_weights("squeezenet", Path(path))
-            )
-        except (OSError, RuntimeError) as error:
-            source = path if path is not None else weights.url
+            if path is None:
+                fetch(find("squeezenet"), watch=lambda done, total: None)
+            network.load_state_dict(trunk_weights("squeezenet", None if path is None else Path(path)))
+        except (DownloadError, RuntimeError) as error:
+            source = path if path is not None else find("squeezenet").url
             raise WeightsError(f"cannot load SqueezeNet 1.1 from {source}: {error}".splitlines()[0]) from error
         self.features = network.features[: LEVELS[-1] + 1]
         self.mean: Tensor

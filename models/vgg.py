@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from urllib.error import URLError
 
@@ -22,7 +23,7 @@ from wplus.core.errors import WeightsError
 from wplus.core.shapes import Images, ResizedImages
 from wplus.core.tensorfile import read_tensors
 from wplus.models.blank import blank
-from wplus.models.download import sha256_of
+from wplus.models.download import is_offline, sha256_of
 
 IMAGE2STYLEGAN_TAPS = ("conv1_1", "conv1_2", "conv3_2", "conv4_2")
 """The layers of Image2StyleGAN (section 4.1 of the paper)."""
@@ -121,6 +122,8 @@ def reduce(images: Images, size: int) -> ResizedImages:
 def load_vgg16() -> VGG:
     """The full network with torchvision's ImageNet weights, kept in torch's cache and checked by hash.
 
+    They are downloaded unless they are there or WPLUS_OFFLINE is set.
+
     Raises:
         WeightsError: not in the cache and not to be downloaded; the message says where to put the file.
     """
@@ -131,12 +134,14 @@ def load_vgg16() -> VGG:
     start = file.stem.rsplit("-", 1)[1]  # torchvision's names carry the first digits of the sum
     if file.exists() and not sha256_of(file).startswith(start):
         raise WeightsError(f"{file}: damaged, its SHA-256 does not begin with {start}; delete it and try again")
+    if not file.exists() and is_offline():
+        raise WeightsError("vgg16 is not here yet: fetch it with `wplus models fetch vgg16`")
     try:
         with contextlib.redirect_stdout(sys.stderr):  # torch tells there that it downloads
             state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
+    except (URLError, OSError, RuntimeError, UnpicklingError) as error:
         raise WeightsError(
-            f"the VGG16 weights {file.name} could not be downloaded from {weights.url} ({error});"
+            f"the VGG16 weights {file.name} could not be downloaded from {weights.url}, or read ({error});"
             f" put that file into {file.parent}, or use the network that ships: vgg-slim"
         ) from error
     return _from_torchvision(state, name="vgg16")

@@ -1,5 +1,6 @@
 """The catalogue: its entries, and downloads from a server that misbehaves."""
 
+import ast
 import errno
 import hashlib
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from wplus.core import DownloadError, GeneratorError, OutputError, WeightsError
 from wplus.core.files import cache_folder
@@ -20,7 +22,16 @@ from wplus.models import catalogue, load_generator, load_perceptual
 from wplus.models.catalogue import fetch, find
 from wplus.models.download import Remote, download, is_offline, record_of, sha256_of
 from wplus.models.entries import ENTRIES, NGC, SHIPPED, Entry
+from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.models.trunks import trunk_weights
+from wplus.models.vgg import load_vgg16
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = Path(sys.executable).parent / "wplus"
 DATA = bytes(range(256)) * 4000
 SUM = hashlib.sha256(DATA).hexdigest()
@@ -325,6 +336,76 @@ def test_nothing_is_downloaded_offline(wplus, entry, server, monkeypatch):
     with pytest.raises(WeightsError, match="vgg16 is not here yet: fetch it with `wplus models fetch vgg16`"):
         load_perceptual("vgg16")
     assert server.asked == []
+
+
+@pytest.mark.parametrize("load", [load_vgg16, SqueezeNetLevels, lambda: load_perceptual("vgg16")])
+def test_no_network_that_torchvision_publishes_is_downloaded_offline(load, tmp_path, monkeypatch):
+    def asked(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("WPLUS_OFFLINE", "1")
+    for name in ("urllib.request.urlopen", "torch.hub.urlopen", "wplus.models.download.urlopen"):
+        monkeypatch.setattr(name, asked)
+    with pytest.raises(WeightsError, match="is not here"):
+        load()
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "vgg16", "alexnet"])
+def test_a_pickle_in_the_place_of_a_download_is_never_run(name, tmp_path, monkeypatch):
+    """Not even one whose sum is taken for right."""
+
+    class Harm:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "harm",)
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("wplus.models.catalogue._damage", lambda entry: None)
+    monkeypatch.setattr("wplus.models.vgg.sha256_of", lambda path: "397923af")
+    path = find(name).path
+    path.parent.mkdir(parents=True)
+    torch.save({"features.0.weight": Harm()}, path)
+    load = {"squeezenet": SqueezeNetLevels, "vgg16": load_vgg16}.get(name, lambda: trunk_weights(name))
+    with pytest.raises(WeightsError):
+        load()
+    assert not (tmp_path / "harm").exists()
+
+
+def test_the_code_has_no_way_to_unpickle_without_limits():
+    root = Path(__file__).parents[1]
+    rooms = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"].values()
+    calls = [
+        (path.name, ast.unparse(node))
+        for room in rooms
+        for path in (root / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith((".get_state_dict", "torch.load", "load_state_dict_from_url", "hub.load"))
+    ]
+    assert calls
+    for name, call in calls:
+        assert "weights_only=True" in call, f"{name}: {call}"
+
+
+def test_info_tells_the_format_of_the_file_that_a_name_stands_for(wplus, cache):
+    path = find("ada-ffhq").path
+    path.parent.mkdir(parents=True)
+    shutil.copy(GOLDEN / "sg2ada_mini_16.nosrc.pkl", path)
+    for given, name in (("ada-ffhq", "ada-ffhq"), (path, "ffhq")):
+        assert re.search(rf"^generator +{name}\nformat +nvidia\n", wplus("info", given)[1])
+
+
+def test_info_knows_the_networks_that_are_no_generators(wplus, tmp_path, monkeypatch):
+    monkeypatch.setattr("wplus.models.catalogue._damage", lambda entry: None)
+    for name in ("vgg16", "alexnet"):
+        refusal = f"wplus: {name} is not here yet: fetch it with `wplus models fetch {name}`\n"
+        assert wplus("info", name) == (1, "", refusal)
+    path = find("alexnet").path
+    path.parent.mkdir(parents=True)
+    torch.save({"features.0.weight": torch.zeros(2, 3)}, path)
+    code, out, err = wplus("info", "alexnet")
+    assert (code, err) == (0, "")
+    assert re.search(r"^classifier +alexnet\nformat +torchvision\ntensors +1\nparameters +6\n", out)
 
 
 def test_a_user_at_a_terminal_is_asked_once(wplus, entry, server, monkeypatch):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -197,7 +198,7 @@ def test_an_unknown_generator_suggests_the_nearest(wplus, portrait, tmp_path):
 
 
 def test_settings_out_of_range_are_usage_errors(wplus, portrait, tmp_path):
-    code, _, err = wplus("invert", portrait, "-o", tmp_path / "out", "--learning-rate", "-1")
+    code, _, err = wplus("invert", portrait, "-o", tmp_path / "out", "--method", "adam", "--learning-rate", "-1")
     assert code == 2
     assert "learning_rate must be positive" in err
 
@@ -335,6 +336,38 @@ def test_crossover_and_expression_write_what_the_suffix_says(wplus, latents, tmp
     assert wplus("express", a, b, c, "-o", tmp_path / "e.png", "--strength", 0.5)[0] == 0
     assert wplus("express", a, b, c, "-o", tmp_path / "e.npy", "--threshold", "0.3", "--normalise")[0] == 0
     assert wplus("express", a, b, c, "-o", tmp_path / "e.png", "--threshold", "much")[0] == 2
+
+
+def test_edits_that_write_a_latent_need_no_file_of_the_generator(wplus, mini, tmp_path):
+    for seed in range(3):
+        mini.sample(seed).save(tmp_path / f"{seed}.safetensors")
+    a, b, c = (tmp_path / f"{seed}.safetensors" for seed in range(3))
+    for words in (("morph", a, b, "--weight", 0.5), ("crossover", a, b), ("express", a, b, c)):
+        assert wplus(*words, "-o", tmp_path / "out.safetensors") == (0, f"{tmp_path / 'out.safetensors'}\n", "")
+        assert Latent.load(tmp_path / "out.safetensors").origin.generator == "mini"
+        code, _, err = wplus(*words, "-o", tmp_path / "out.png")
+        assert (code, err.endswith("; give the latent's generator by --generator FILE\n")) == (1, True)
+        code, _, err = wplus(*words, "-o", tmp_path / "out.safetensors", "--generator", "faces-64")
+        assert (code, "the latent belongs to generator mini" in err) == (1, True)
+
+
+@pytest.mark.parametrize("threshold", ["nan", "nan%", "-5", "-5%", "inf", "-inf%"])
+def test_a_threshold_is_a_number_from_0(wplus, latents, tmp_path, threshold):
+    code, _, err = wplus("express", *latents, "-o", tmp_path / "e.safetensors", "--threshold", threshold)
+    assert (code, f"--threshold {threshold} is neither a number from 0 nor a percentage" in err) == (2, True)
+
+
+def test_no_option_of_any_command_takes_what_is_no_number():
+    seen = 0
+    for name in COMMANDS:
+        command = importlib.import_module(f"wplus.cli.{name.replace('-', '_')}").command
+        for option in command.params:
+            if isinstance(option.type, click.types.FloatParamType):
+                seen += 1
+                for word in ("nan", "inf", "-inf"):
+                    with pytest.raises(click.BadParameter):
+                        option.type.convert(word, option, None)
+    assert seen > 20
 
 
 def test_samples_are_the_same_alone_and_together(wplus, tmp_path):
@@ -602,13 +635,19 @@ def test_an_inversion_can_start_from_a_latent(wplus, portrait, latents, tmp_path
     assert "nothing: no such file" in wplus(*words, "nothing")[2]
 
 
-def test_a_value_of_one_method_chooses_that_method(wplus, portrait, tmp_path):
-    words = ("invert", portrait, "-o", tmp_path / "out", "--steps", 0, "--learning-rate", 0.02)
-    assert wplus(*words)[0] == 0
+def test_a_value_of_another_method_asks_for_that_method(wplus, portrait, tmp_path):
+    words = ("invert", portrait, "-o", tmp_path / "out", "--steps", 0)
+    help_ = "see `wplus invert --help`"
+    for changed, refusal in {
+        ("--learning-rate", 0.02): "the method quasi-newton has no --learning-rate; it goes with --method adam",
+        ("--preset", "paper", "--history", 9): "the method adam has no --history; it goes with --method quasi-newton",
+        ("--history", 9, "--beta1", 0.5): "the method quasi-newton has no --beta1; it goes with --method adam",
+        ("--method", "projector", "--beta1", 0.5): "the method projector has no --beta1; it goes with --method adam",
+    }.items():
+        assert wplus(*words, *changed) == (2, "", f"wplus: {refusal}; {help_}\n")
+    assert wplus(*words, "--method", "adam", "--learning-rate", 0.02)[0] == 0
     settings = Latent.load(tmp_path / "out" / "astronaut.safetensors").origin.settings
     assert (settings["method"], settings["learning_rate"], settings["steps"]) == ("adam", 0.02, 0)
-    code, _, err = wplus(*words, "--method", "quasi-newton")
-    assert (code, err) == (2, "wplus: --learning-rate: not of quasi-newton; see `wplus invert --help`\n")
 
 
 def test_an_encoder_is_trained_and_answers_at_once(wplus, portrait, tmp_path, mini):

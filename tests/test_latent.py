@@ -5,6 +5,7 @@ import torch
 
 from wplus.core import Latent, LatentError, Origin, OutputError
 from wplus.core.latent import join
+from wplus.editing import morph
 
 
 def origin(**details):
@@ -54,6 +55,22 @@ def test_files_that_are_no_latents_are_told_apart(tmp_path, mini):
 def test_codes_must_be_finite_and_of_three_dimensions():
     with pytest.raises(LatentError, match="not finite"):
         Latent(torch.full((1, 6, 16), float("nan")))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4, 4), (2, 2, 4, 4), (2, 4, 4), (2, 1, 0, 4)])
+def test_noise_maps_are_one_a_code(shape):
+    with pytest.raises(LatentError, match=r"a noise map of 2 codes has shape .*, expected \(2, 1, height, width\)"):
+        Latent(torch.zeros(2, 6, 16), (torch.zeros(2, 1, 4, 4), torch.zeros(shape)))
+
+
+def test_latents_of_different_noise_maps_are_neither_joined_nor_morphed():
+    sizes = [(4, 8), (4,), (4, 16)]
+    made = [Latent(torch.zeros(1, 6, 16), tuple(torch.zeros(1, 1, side, side) for side in item)) for item in sizes]
+    for other in made[1:]:
+        with pytest.raises(LatentError, match="latents of different noise maps"):
+            join([made[0], other])
+        with pytest.raises(LatentError, match="latents of different noise maps"):
+            morph(made[0], other, weight=0.5)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
