@@ -12,7 +12,6 @@ from torch.nn import functional
 from benchmarks import plain
 from wplus.core.shapes import Ws
 from wplus.inversion import image2stylegan
-from wplus.inversion.graph import Evaluated, captured
 from wplus.models import (
     VGG,
     Card,
@@ -100,13 +99,11 @@ def step_of(variant: str, generator: Generator, vgg: VGG, batch: int) -> Callabl
     quick, network = (fast(item, Compute(variant, "compared")) for item in (generator, vgg))  # type: ignore[arg-type]
     compare = image2stylegan(network).against(target)
 
-    def evaluate(code: Ws) -> Evaluated:
-        code = code.detach().requires_grad_(True)
-        losses = compare(quick(code))
-        return losses, torch.autograd.grad(total_of(losses).sum(), code)[0]
+    def evaluate() -> Tensor:
+        code = ws.detach().requires_grad_(True)
+        return torch.autograd.grad(total_of(compare(quick(code))).sum(), code)[0]
 
-    ours = captured(evaluate, ws) if place.type == "cuda" and variant in ("fast", "bf16") else evaluate
-    return lambda: ours(ws)[1]
+    return evaluate
 
 
 def _taken(ws: Tensor) -> Tensor:

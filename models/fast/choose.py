@@ -16,8 +16,8 @@ from wplus.models.vgg import VGG
 Path = Literal["reference", "fast", "mixed", "bf16"]
 """Plain autograd; by hand in fp32; by hand in fp32 forward and bf16 back; by hand in bf16.
 
-On NVIDIA's GPUs fast is plain autograd whose steps a descent captures as a CUDA graph, bf16 the same with convolutions
-in bf16; neither was ever measured, so neither is what "auto" takes.
+On NVIDIA's GPUs fast is plain autograd, bf16 the same with convolutions in bf16, which was never measured: "auto" does
+not take it.
 """
 
 Wanted = Literal["auto", "reference", "fast", "mixed", "bf16"]
@@ -111,9 +111,9 @@ def compute_for(
         return Compute("reference", "asked for")
     obstacle = _obstacle(network, kind, machine)
     if kind == "cuda" and wanted == "fast":
-        return Compute("fast", "asked for; plain autograd, captured as CUDA graphs")
+        return Compute("fast", "asked for; plain autograd")
     if kind == "cuda" and wanted == "bf16":
-        return Compute("bf16", "asked for; plain autograd with convolutions in bf16, captured as CUDA graphs")
+        return Compute("bf16", "asked for; plain autograd with convolutions in bf16")
     if obstacle:
         return Compute("reference", obstacle)
     if wanted == "fast":
