@@ -255,7 +255,7 @@ def _from_tensor(tensor: torch.Tensor) -> Picture:
     if not planes.is_floating_point():
         raise ImageError(f"a tensor of {planes.dtype}; expected floats in [-1, 1], or uint8")
     low, high = (float(value) for value in planes.detach().aminmax())
-    if not -1.1 <= low <= high <= 1.1:  # a generator's pictures overshoot a little
+    if not -2 <= low <= high <= 2:  # resampled and rendered pictures overshoot
         raise ImageError(f"floats from {low:.3g} to {high:.3g}; a tensor's are in [-1, 1]")
     return planes.float()
 
