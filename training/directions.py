@@ -229,7 +229,7 @@ def _batches(folder: Path, wanted: set[str], count: int) -> Iterator[list[tuple[
 
 
 def calibrated(
-    generator: Generator, directions: Sequence[Direction], codes: W, *, pictures: int = 32
+    generator: Generator, directions: Sequence[Direction], codes: W, *, pictures: int = 16
 ) -> list[Direction]:
     """Directions with what they change on pictures: those of `MEASURES` scaled to their unit, leaks told for all.
 
