@@ -122,7 +122,7 @@ def report(
 )
 @click.option("--faces", type=click.Path(path_type=Path), help="Aligned faces: a folder of pictures or tar files.")
 @click.option("--labels", type=click.Path(path_type=Path), multiple=True, help="Tables of labels, or a folder of them.")
-@click.option("--count", type=click.IntRange(100), default=12_000, show_default=True, help="Faces to look at.")
+@click.option("--count", type=click.IntRange(100), default=10_000, show_default=True, help="Faces to look at.")
 @click.option("--components", type=click.IntRange(1), default=10, show_default=True, help="Of sefa and ganspace.")
 @click.option("--layers", metavar="FIRST-LAST", help="Layers that sefa and ganspace look at and move.  [all]")
 @click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [the generator's own]")

@@ -1,17 +1,19 @@
 """wplus edit: photographs changed along named directions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
 
-from wplus.cli.options import DEFAULT_GENERATOR, FINITE, device_option, output_option, record_options
-from wplus.core import Direction, DirectionError, OutputError, WplusError
+from wplus.cli.folders import report
+from wplus.cli.options import DEFAULT_GENERATOR, FINITE, device_option, output_option, progress, record_options, remark
+from wplus.core import Direction, DirectionError, OutputError
 from wplus.core.animation import strip
 from wplus.core.files import check_not_input
-from wplus.core.images import find_pictures, resized
+from wplus.core.images import resized
 from wplus.core.photograph import Photograph, open_photograph
 from wplus.core.shapes import Picture
 from wplus.editing.directions import say
@@ -19,6 +21,8 @@ from wplus.models import Generator, load_generator, read_encoder
 from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.directions import known_directions
 from wplus.pipelines.edit import Nearness, Subject, choose, edit_faces, move, subject
+from wplus.pipelines.folder.jobs import attempt, run
+from wplus.pipelines.folder.manifest import Job, Outcome
 
 SHEET = (-2, -1, 0, 1, 2)
 """Strengths that --sheet shows."""
@@ -106,11 +110,12 @@ def command(
         raise click.UsageError("say what to change, for instance --smile 0.8; --list lists the directions", context)
     if face != "all" and not face.isdecimal():
         raise click.UsageError(f"--face {face}: expected a number, or all", context)
+    nearness = Nearness(**{name: value for name, value in given.items() if value is not None})
     how: dict[str, Any] = {
         "cropped": cropped,
         "latent": None if latent is None else load_latent(latent),
         "encoder": None if encoder is None else read_encoder(encoder).to(network.device),
-        "nearness": Nearness(**{name: value for name, value in given.items() if value is not None}),
+        "nearness": nearness,
     }
 
     def work(path: Path) -> Photograph:
@@ -120,35 +125,37 @@ def command(
         person = subject(photo, network, face=0 if face == "all" else int(face), **how)
         return Photograph(sheet_of(person, network, known, strengths))
 
-    _run(photos, output, work)
+    decided = {"strengths": strengths, "sheet": sheet, "face": face, "crop": cropped, "generator": network.fingerprint}
+    _run(photos, output, work, decided | {"directions": [item.about.details for item in moves], **asdict(nearness)})
 
 
-def _run(photos: Sequence[Path], output: Path, work: Callable[[Path], Photograph]) -> None:
-    """Edit each photograph; several, or a folder, go into a folder under their own names.
+def _run(photos: Sequence[Path], output: Path, work: Callable[[Path], Photograph], settings: Mapping[str, Any]) -> None:
+    """Edit one photograph into a file; several, or a folder, into a folder under their own names, with a manifest.
 
     Raises:
         OutputError: a file for several photographs, or a result over its input.
-        WplusError: one failed; in a folder the others are edited all the same.
+        WplusError: photographs failed; the others are edited all the same.
     """
-    alone = len(photos) == 1 and not photos[0].is_dir()
-    if not alone and output.suffix:
+    if len(photos) == 1 and not photos[0].is_dir() and output.suffix:
+        check_not_input(output, *photos)
+        work(photos[0]).save(output)
+        click.echo(output)
+        return
+    if output.suffix:
         raise OutputError(f"{output}: several photographs need a folder; give one without a suffix")
-    sources = [found for photo in photos for found in find_pictures(photo)]
-    failed = 0
-    for source in sources:
-        target = output if alone and output.suffix else output / f"{source.stem}.jpg"
-        check_not_input(target, *sources)
-        try:
-            work(source).save(target)
-        except WplusError as error:
-            if alone:
-                raise
-            click.echo(f"wplus: {error}", err=True)
-            failed += 1
-            continue
-        click.echo(target)
-    if failed:
-        raise WplusError(f"{failed} of {len(sources)} photographs failed")
+
+    def one(job: Job) -> Outcome:
+        target = job.stem.with_name(f"{job.stem.name}.jpg")
+        work(job.source).save(target)
+        return Outcome("done", target.name)
+
+    def each(_: Sequence[Job], jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+        with progress(len(jobs), text="edit", unit="photo") as bar:
+            for job in jobs:
+                yield job, attempt(job, one)
+                bar.update()
+
+    report(run(photos, output, settings=settings, suffix=".jpg", work=each, note=remark))
 
 
 def sheet_of(

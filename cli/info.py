@@ -9,8 +9,9 @@ import click
 
 from wplus.cli.contents import contents_of
 from wplus.core import GeneratorError, WplusError
-from wplus.core.images import read_photo
 from wplus.core.latent import ROWS
+from wplus.core.marks import SOURCE_TYPE
+from wplus.core.photograph import open_photograph
 from wplus.models import Machine, StyleMapGANConfig, compute_for, load_generator, load_perceptual, read_encoder
 from wplus.models.catalogue import file_of, suggest
 from wplus.models.checkpoints.latents import load_latent, read_codes
@@ -51,8 +52,7 @@ def _tell(file: str) -> None:
         raise GeneratorError(f"no generator and no file is named '{file}'{suggest(file, NAMES)}")
     match contents_of(path):
         case ("picture", _):
-            height, width = read_photo(path).shape[1:]
-            _show({"picture": file, "width": width, "height": height})
+            _show(_picture(path))
         case ("latent", form):
             _show(_latent(path) if form == "wplus" else {"latent": file, **read_codes(path).describe()})
         case ("perceptual", _):
@@ -83,6 +83,14 @@ def _trunk(entry: Entry) -> dict[str, object]:
         "terms": entry.terms,
         "origin": entry.release.source,
     }
+
+
+def _picture(path: Path) -> dict[str, object]:
+    photo = open_photograph(path)
+    height, width = photo.picture.shape[1:]
+    mark = photo.mark
+    said = {} if mark is None else {"edited": mark.edit, "edited with": mark.software, "source type": SOURCE_TYPE}
+    return {"picture": str(path), "width": width, "height": height, **said}
 
 
 def _machine() -> dict[str, object]:

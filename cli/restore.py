@@ -4,39 +4,56 @@ from pathlib import Path
 
 import click
 
-from wplus.alignment import Alignment, restore
 from wplus.cli.options import device_option, output_option
-from wplus.core import LatentError
+from wplus.cli.photographs import carry_options, carry_settings, mark_option, write_photograph
 from wplus.core.files import check_not_input
-from wplus.core.images import read_photo, write_picture
+from wplus.core.photograph import open_photograph
 from wplus.models.checkpoints.latents import load_latent
-from wplus.pipelines.rendering import generator_of, render_one
+from wplus.pipelines.rendering import generator_of
+from wplus.pipelines.restore import alignment_of, restore_edit, restore_face
 
 
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path))
 @click.argument("latent", type=click.Path(path_type=Path))
 @output_option(folder=False)
+@carry_options
+@click.option("--anyway", is_flag=True, help="Also where LATENT does not look like the face in PHOTO.")
+@mark_option
 @click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
-def command(photo: Path, latent: Path, output: Path, generator: str | None, device: str) -> None:
-    """Render LATENT and paste it back into the PHOTO it came from, feathered; the rest stays bit for bit.
+def command(
+    photo: Path,
+    latent: Path,
+    output: Path,
+    paste: str,
+    where: tuple[str, ...],
+    light: float,
+    anyway: bool,
+    marked: bool,
+    generator: str | None,
+    device: str,
+) -> None:
+    """Carry what was edited of LATENT into the PHOTO it came from, at the photograph's own resolution.
+
+    The photograph keeps its detail, which moves along with what moves; where nothing was edited it stays bit for bit.
 
     \b
-    Example:
-      wplus restore portrait.jpg older.safetensors -o older.png
+    Examples:
+      wplus restore portrait.jpg smile.safetensors -o smiling.png
+      wplus restore portrait.jpg blond.safetensors -o blond.png --where hair --light 1
     """
     check_not_input(output, photo, latent)
     codes = load_latent(latent)
-    if codes.origin is None or codes.origin.crop is None:
-        raise LatentError(
-            f"{latent}: does not tell where in a photograph it belongs; it was not made by 'wplus invert'"
-        )
+    alignment_of(codes, str(latent))  # before anything takes time
     network = generator_of(codes, generator).to(device)
-    picture = render_one(network, codes)[0].clamp(-1, 1)
-    try:
-        alignment = Alignment.from_json(codes.origin.crop)
-    except ValueError as error:
-        raise LatentError(f"{latent}: {error}") from error
-    write_picture(output, restore(read_photo(photo), picture, alignment))
-    click.echo(output)
+    picture = open_photograph(photo)
+    if paste == "face":
+        result = restore_face(picture, codes, network)
+    else:
+        result = restore_edit(picture, codes, network, settings=carry_settings(where, light), anyway=anyway)
+    if result.picture is picture.picture:
+        click.echo("nothing of this latent was edited: this is the photograph", err=True)
+        marked = False
+    edit = codes.origin.edit if codes.origin is not None else None
+    write_photograph(output, result, edit=edit or "face rendered by a generator", marked=marked)

@@ -88,15 +88,17 @@ class Latent:
             the rows are its cells, from the upper left to the lower right.
         noise: one map a synthesis layer, each (batch, 1, height, width), or None for the generator's own.
         origin: where the codes came from, or None for bare codes.
+        unedited: the codes before every edit, of the same shape; None if there was none.
 
     Raises:
-        LatentError: `ws` is not of three dimensions or empty, noise maps are not one a code, a value is no finite
-            floating-point number, or the cells of a stylemap make no square.
+        LatentError: `ws` is not of three dimensions or empty, `unedited` has another shape, noise maps are not one a
+            code, a value is no finite floating-point number, or the cells of a stylemap make no square.
     """
 
     ws: Tensor
     noise: tuple[Tensor, ...] | None = None
     origin: Origin | None = None
+    unedited: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.ws.ndim != 3 or 0 in self.ws.shape:
@@ -109,12 +111,20 @@ class Latent:
                 raise LatentError(
                     f"a noise map of {len(self)} codes has shape {tuple(item.shape)}, expected {expected}"
                 )
-        for name, tensor in (("codes", self.ws), *(("noise maps", item) for item in self.noise or ())):
+        if self.unedited is not None and self.unedited.shape != self.ws.shape:
+            raise LatentError(f"codes have shape {tuple(self.ws.shape)}, unedited {tuple(self.unedited.shape)}")
+        codes = [self.ws, *([] if self.unedited is None else [self.unedited])]
+        for name, tensor in (
+            *(("codes", item) for item in codes),
+            *(("noise maps", item) for item in self.noise or ()),
+        ):
             if not tensor.is_floating_point():
                 raise LatentError(f"{name} are {tensor.dtype}, expected floating point")
             if not bool(torch.isfinite(tensor).all()):
                 raise LatentError(f"{name} hold values that are not finite")
         object.__setattr__(self, "ws", self.ws.float())
+        if self.unedited is not None:
+            object.__setattr__(self, "unedited", self.unedited.float())
         if self.noise is not None:
             object.__setattr__(self, "noise", tuple(item.float() for item in self.noise))
 
@@ -132,7 +142,13 @@ class Latent:
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         noise = None if self.noise is None else tuple(item[row] for item in self.noise)
-        return replace(self, ws=self.ws[row], noise=noise)
+        unedited = None if self.unedited is None else self.unedited[row]
+        return replace(self, ws=self.ws[row], noise=noise, unedited=unedited)
+
+    @property
+    def before(self) -> "Latent":
+        """The codes before every edit, with the same noise and origin; these codes themselves if there was none."""
+        return self if self.unedited is None else replace(self, ws=self.unedited, unedited=None)
 
     def edited(self, ws: Ws, *, edit: str) -> "Latent":
         """The same origin with other codes; `edit` says in words what was done."""
@@ -140,7 +156,8 @@ class Latent:
         if origin is not None:
             done = edit if origin.edit is None else f"{origin.edit}; {edit}"
             origin = replace(origin, losses={}, edit=done)
-        return replace(self, ws=ws, origin=origin)
+        unedited = self.ws if self.unedited is None else self.unedited
+        return replace(self, ws=ws, origin=origin, unedited=unedited if unedited.shape == ws.shape else None)
 
     def __add__(self, other: object) -> "Latent":
         """Both codes' sum, as in `smiling + 0.5 * (older - younger)`.
@@ -195,16 +212,18 @@ class Latent:
     def to(self, device: torch.device | str) -> "Latent":
         """The same latent on another device."""
         noise = None if self.noise is None else tuple(item.to(device) for item in self.noise)
-        return replace(self, ws=self.ws.to(device), noise=noise)
+        unedited = None if self.unedited is None else self.unedited.to(device)
+        return replace(self, ws=self.ws.to(device), noise=noise, unedited=unedited)
 
     def save(self, path: str | Path) -> None:
-        """Write a safetensors file: `ws`, `noise.NN`, and the origin as JSON in the header; atomically.
+        """Write a safetensors file: `ws`, `noise.NN`, `unedited`, and the origin as JSON in the header; atomically.
 
         Raises:
             OutputError: the file cannot be written.
         """
         tensors = {"ws": self.ws}
         tensors |= {f"noise.{index:02}": item for index, item in enumerate(self.noise or ())}
+        tensors |= {} if self.unedited is None else {"unedited": self.unedited}
         origin = None if self.origin is None else asdict(self.origin)
         write_tensors(path, tensors, {"kind": "latent", "origin": origin})
 
@@ -221,7 +240,7 @@ class Latent:
         noise = tuple(tensors[name] for name in sorted(tensors) if name.startswith("noise."))
         try:
             origin = None if header.get("origin") is None else Origin.from_json(header["origin"])
-            return cls(tensors["ws"], noise or None, origin)
+            return cls(tensors["ws"], noise or None, origin, tensors.get("unedited"))
         except LatentError as error:
             raise LatentError(f"{path}: {error}") from error
 

@@ -1,7 +1,7 @@
 """Morphing, crossover and expression transfer: pure functions on latents (Image2StyleGAN section 5)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ def morph(a: Latent, b: Latent, *, weight: float) -> Latent:
     if a.noise is not None and b.noise is not None:
         noise = tuple(torch.lerp(x, y, weight) for x, y in zip(a.noise, b.noise, strict=True))
     mixed = a.edited(torch.lerp(a.ws, b.ws, weight), edit=f"morph, weight {weight:g}")
-    return Latent(mixed.ws, noise, mixed.origin)
+    return replace(mixed, noise=noise)
 
 
 def crossover(content: Latent, style: Latent, *, first_style_layer: int | str | None = None) -> Latent:

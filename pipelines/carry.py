@@ -7,6 +7,8 @@ in the pixels of the photograph, which is never resampled where nothing moves, a
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import overload
 
 import numpy as np
 import torch
@@ -17,8 +19,9 @@ from torch.nn import functional
 from wplus.alignment import Alignment, as_crop, crop
 from wplus.alignment.ffhq import Layout, check_photo
 from wplus.alignment.warp import Array, inverse, reduced, scaled, side, to_picture
+from wplus.core.photograph import Photograph
 from wplus.core.shapes import AnyPicture, CommonImages, Picture, PooledMask, Resized
-from wplus.pipelines.change import Carry, Change, change
+from wplus.pipelines.change import FINE, Carry, Change, change
 
 TILE = 1024
 """Pixels of the side of what is computed at once."""
@@ -28,6 +31,19 @@ DEFAULT = Carry()
 _MARGIN = 3  # px about a tile for the bicubic kernel
 
 
+@overload
+def carry(
+    photo: Photograph,
+    before: CommonImages,
+    after: CommonImages,
+    alignment: Alignment,
+    *,
+    settings: Carry = DEFAULT,
+    allowed: PooledMask | None = None,
+) -> Photograph: ...
+
+
+@overload
 def carry(
     photo: Picture,
     before: CommonImages,
@@ -36,13 +52,25 @@ def carry(
     *,
     settings: Carry = DEFAULT,
     allowed: PooledMask | None = None,
-) -> Picture:
+) -> Picture: ...
+
+
+def carry(
+    photo: Photograph | Picture,
+    before: CommonImages,
+    after: CommonImages,
+    alignment: Alignment,
+    *,
+    settings: Carry = DEFAULT,
+    allowed: PooledMask | None = None,
+) -> Photograph | Picture:
     """The photograph with the change between two renderings of a face in it.
 
     Where the renderings agree the result is the photograph, bit for bit; so is all of it if they agree everywhere.
 
     Args:
-        photo: the upright photograph (3, height, width) in [-1, 1].
+        photo: the upright photograph (3, height, width) in [-1, 1], or with what its file says of it: then renderings
+            are brought to its colours, and the result keeps its profile, transparency and metadata.
         before, after: what the generator shows of the inverted and of the edited code, one picture each, of any size.
         alignment: of the crop that was inverted.
         settings: see `Carry`.
@@ -52,6 +80,10 @@ def carry(
         FaceError: the alignment is of a photograph of another size, or the face lies outside it.
         ValueError: renderings of different sizes, not square, or more than one.
     """
+    if isinstance(photo, Photograph):
+        shown = photo.native(before), photo.native(after)
+        picture = carry(photo.picture, *shown, alignment, settings=settings, allowed=allowed)
+        return replace(photo, picture=picture)
     old, new = _single(before, after)
     check_photo(photo, alignment)
     if torch.equal(old, new):
@@ -60,7 +92,7 @@ def carry(
     # FFHQ divides the quad's coordinates, though pixels grow about their corners: this is where it really looked
     quad = scaled(layout.quad, before=layout.shrunk, after=alignment.photo)
     old, new = (_no_finer(picture, quad) for picture in (old, new))
-    size = old.shape[1]
+    size = max(FINE, old.shape[1])
     face = crop(photo, Alignment(alignment.quad, alignment.photo, size)).picture
     return _laid(photo, change(face, old, new, settings, allowed=allowed), quad)
 

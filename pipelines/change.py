@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import scipy
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,14 +9,19 @@ from torch.nn import functional
 
 from wplus.alignment.warp import reduced
 from wplus.core.images import resized
-from wplus.core.shapes import Picture, PooledMask
+from wplus.core.shapes import AnyPicture, Picture, PooledMask
+from wplus.pipelines.fields import Field, Shift, Weight, blurred, border, clean, enlarged, looked_at, smooth, widened
 from wplus.pipelines.flow import flow
+from wplus.pipelines.parts import GROUPS, allowed_places, appeared, appearing, parse
 
 FINE = 256
 """Pixels of the side at which fields are kept at least: four times a small generator's, so that bilinear samples do."""
 
-FADE = 0.06
-"""Part of the crop's side over which every change fades out towards its border."""
+_FADE = 0.06  # of the side: over which every change fades out towards the crop's border
+_LIGHT = 0.09  # of the side: how far the light at the edge of a change is carried inwards
+_CRISP = 0.8  # how much crisper new parts are made than the generator shows them
+_AROUND = 0.05  # of the side: from where the flow of what cannot be found is taken
+_TONE, _STRUCTURE = 0.04, 0.008  # of the side: larger is tone, smaller is texture, between them are shapes
 
 
 @dataclass(frozen=True)
@@ -25,28 +29,36 @@ class Carry:
     """How a change is carried into a photograph.
 
     Args:
+        where: parts that the edit is about, names of `GROUPS`; the others stay.
         least: smallest change of a rendering that is one, in [-1, 1] units; below it the photograph keeps its bits.
         whole: the change from which it is carried wholly.
+        light: how much of a change of light or tint that reaches the edge of these parts is carried, in [0, 1].
         moves: whether the photograph's detail moves along with what moved.
         renews: whether its detail is taken away where the edit shows something new, as teeth.
 
     Raises:
-        ValueError: thresholds that do not rise from 0.
+        ValueError: thresholds that do not rise from 0, a share outside [0, 1], or no part or an unknown one.
     """
 
+    where: tuple[str, ...] = field(default=("face",))
     least: float = field(default=0.015, metadata={"help": "Smaller changes of the rendering are none."})
     whole: float = field(default=0.05, metadata={"help": "Changes from here on are carried wholly."})
+    light: float = field(default=0.0, metadata={"help": "Share of a change of light that is carried."})
     moves: bool = field(default=True, metadata={"help": "Move the photograph's detail along."})
     renews: bool = field(default=True, metadata={"help": "Take old detail away where something new appears."})
 
     def __post_init__(self) -> None:
         if not 0 < self.least < self.whole <= 2:
             raise ValueError(f"expected 0 < least < whole <= 2, got {self.least} and {self.whole}")
+        if not 0 <= self.light <= 1:
+            raise ValueError(f"light must be in [0, 1], got {self.light}")
+        if not self.where or set(self.where) - set(GROUPS):
+            raise ValueError(f"where must name some of {', '.join(GROUPS)}, got {self.where}")
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """The fields of one edit in the crop's frame, all (., size, size).
+    """The fields of one edit in the crop's frame.
 
     Args:
         added: colours to add, in [-1, 1] units.
@@ -67,91 +79,92 @@ class Change:
 
 
 def change(
-    crop: Picture, before: Picture, after: Picture, settings: Carry, *, allowed: PooledMask | None = None
+    crop: Picture, before: AnyPicture, after: AnyPicture, settings: Carry, *, allowed: PooledMask | None = None
 ) -> Change:
     """Measure an edit between two renderings of a crop.
 
     With t and m the weights of movement and colour, f the flow and D = crop - before: the photograph is looked at from
-    t f away, m (after - before moved) is added, and of D only what is smooth is kept where something new appears.
+    t f away and m (after - before moved) is added. Where shapes differ, those of D go; where a part of the face
+    appears or goes, all of D goes but its tone.
 
     Args:
-        crop: the photograph's crop, of the size of the renderings.
-        before, after: what a generator shows of the code unedited and edited, (3, size, size) in [-1, 1].
+        crop: the photograph's crop, (3, size, size), no smaller than the renderings.
+        before, after: what a generator shows of the code unedited and edited, in [-1, 1].
         settings: see `Carry`.
-        allowed: weights in [0, 1], of any size: where the photograph may change; all but the border if None.
+        allowed: weights in [0, 1], of any size: where the photograph may change beside what `settings.where` says.
     """
-    size = max(FINE, before.shape[1])
-    weight, reach = _weights(before, after, settings, allowed, size=size)
-    moved = flow(before, after) if settings.moves else torch.zeros(2, 8, 8)
-    shift = _grown(moved, size) * reach
+    size = crop.shape[1]
     old, new = (resized(picture, height=size, width=size) for picture in (before, after))
-    looked = _sampled(old, shift)
-    added = weight * (new - looked)
-    low = _grown(_blurred(crop - before, 0.04), size)
-    fade = torch.zeros_like(weight)
+    seen, shown, edited = parse(crop, old, new)
+    places = allowed_places(crop, seen, settings.where)
+    if allowed is not None:
+        places = places * functional.interpolate(allowed[None, None], (size, size), mode="bilinear")[0]
+    weight, reach = _weights(before, after, settings, places)
+    shift = torch.zeros(2, size, size)
+    if settings.moves:
+        shift = _sure(enlarged(flow(before, after), size), old, new) * reach
+    looked = looked_at(old, shift)
+    missed = looked_at(crop - old, shift)
+    tone = blurred(missed, _TONE)
+    fade, shapes = torch.zeros_like(weight), torch.zeros_like(weight)
     if settings.renews:
-        fade = _new(looked, new) * weight
-    return Change(added, shift, fade, looked + _sampled(low, shift))
+        small = functional.interpolate(shift[None], (64, 64), mode="bilinear", antialias=True)[0]
+        fade = _renewed(*(looked_at(parts, small) for parts in (seen, shown)), edited, size) * weight
+        shapes = _reshaped(looked, new) * weight * (1 - fade)
+    kept = 1.02 - fade
+    around = blurred(missed * kept, _TONE) / blurred(kept, _TONE)  # the tone of what stays, not of what goes
+    crisp = new + _CRISP * fade * (new - blurred(new, 0.6 / before.shape[1]))
+    added = weight * _relit(crisp - looked, places, settings.light) - shapes * (blurred(missed, _STRUCTURE) - tone)
+    return Change(added, shift, clean(fade), looked + around)
 
 
-def _weights(
-    before: Picture, after: Picture, settings: Carry, allowed: PooledMask | None, *, size: int
-) -> tuple[Float[Tensor, "1 size size"], Float[Tensor, "1 size size"]]:
+def _weights(before: Picture, after: Picture, settings: Carry, places: Weight) -> tuple[Weight, Weight]:
     """Where colour is carried, and the wider area in which parts move, 1 wherever colour is carried wholly."""
+    size = places.shape[-1]
     small = min(128, before.shape[1])
     amount = reduced((after - before).abs().amax(0, keepdim=True).expand(3, -1, -1), height=small, width=small)[:1]
-    carried = _smooth((_blurred(amount, 0.015) - settings.least) / (settings.whole - settings.least))
-    border = _border(small)
-    if allowed is not None:
-        border = (
-            border * functional.interpolate(allowed[None, None], (small, small), mode="bilinear", antialias=True)[0]
-        )
-    weight = carried * border
-    wide = scipy.ndimage.maximum_filter(weight.numpy(), (0, *2 * [2 * round(0.04 * small) + 1]))
-    reach = _smooth(_blurred(torch.from_numpy(wide), 0.02) * 1.1) * _border(small)
-    return _cut(_grown(weight, size)), _cut(_grown(reach, size))
+    carried = smooth((blurred(amount, 0.015) - settings.least) / (settings.whole - settings.least))
+    weight = enlarged(carried, size).clamp(0, 1) * places * border(size, _FADE)
+    coarse = functional.interpolate(weight[None], (64, 64), mode="bilinear", antialias=True)[0]
+    reach = smooth(blurred(widened(coarse, 0.045), 0.02) * 1.1)
+    return clean(weight), clean(enlarged(reach, size) * border(size, _FADE))
 
 
-def _new(looked: Picture, new: Picture) -> Float[Tensor, "1 size size"]:
-    """Where a picture shows structure that the other does not have: 1 a mouth that opens, 0 what moved or shone."""
-    first, second = ((x - _blurred(x, 0.05)) for x in (looked, new))
-    spread = _blurred((second - first).square().mean(0, keepdim=True), 0.015)
-    own = _blurred(first.square().mean(0, keepdim=True), 0.02)
-    return _smooth(((spread / (own + 0.01)) - 0.8) / 1.5) * _smooth(spread.sqrt() / 0.15 - 0.8)
+def _sure(moved: Shift, old: Picture, new: Picture) -> Shift:
+    """A flow whose vectors, where what they point at does not look alike, are those of the surroundings."""
+    sure = 1.01 - _reshaped(looked_at(old, moved), new)
+    around = blurred(moved * sure, _AROUND) / blurred(sure, _AROUND)
+    return torch.lerp(around, moved, blurred(sure, 0.01).clamp(0, 1))
 
 
-def _border(size: int) -> Float[Tensor, "1 size size"]:
-    """1 inside, falling to 0 at the sides over `FADE`."""
-    line = (torch.arange(size) + 0.5) / size
-    edge = _smooth(torch.minimum(line, 1 - line) / FADE - 0.25)
-    return (edge[None] * edge[:, None])[None]
+def _renewed(seen: Tensor, shown: Tensor, edited: Tensor, size: int) -> Field:
+    """Where a part of the face appears or goes: both the photograph's and the rendering's parts, moved, say so.
+
+    A part that differs anywhere is taken as a whole: half a mouth does not go with half of another.
+    """
+    differs = smooth((torch.minimum(appeared(seen, edited), appeared(shown, edited)) - 0.25) / 0.3)
+    there = smooth((torch.maximum(appearing(seen), appearing(edited)) - 0.2) / 0.3)
+    share = blurred(differs, 0.05) / (blurred(there, 0.05) + 0.02)
+    amount = smooth((widened(share, 0.08) - 0.2) / 0.25) * widened(there, 0.012)
+    return smooth(blurred(enlarged(amount, size), 0.01))
 
 
-def _sampled(picture: Picture, shift: Float[Tensor, "2 size size"]) -> Picture:
-    """The picture looked at from places moved by `shift`, in parts of the side; beyond the border its edge."""
-    size = picture.shape[1]
-    line = (torch.arange(size) + 0.5) / size * 2 - 1
-    grid = torch.stack([line[None] + 2 * shift[0], line[:, None] + 2 * shift[1]], dim=2)
-    return functional.grid_sample(picture[None], grid[None], padding_mode="border", align_corners=False)[0]
+def _reshaped(looked: Picture, new: Picture) -> Float[Tensor, "1 size size"]:
+    """Where a picture shows other shapes than one that was moved to fit it: 1 a fold, 0 what only moved or shone."""
+    first, second = ((x - blurred(x, 0.05)) for x in (looked, new))
+    return smooth(blurred((second - first).square().mean(0, keepdim=True), 0.02).clamp(min=0).sqrt() / 0.08 - 0.6)
 
 
-def _blurred(maps: Tensor, part: float) -> Tensor:
-    """Maps blurred by a Gaussian with a deviation of a part of the side."""
-    deviation = part * maps.shape[-1]
-    return torch.from_numpy(scipy.ndimage.gaussian_filter(maps.numpy(), (0, deviation, deviation), mode="nearest"))
+def _relit(colours: Picture, places: Weight, share: float) -> Picture:
+    """A change of colours without the change of light that it has at the edge of where it may be, carried inwards."""
+    if share == 1 or bool((places > 0.99).all()):
+        return colours
+    size = places.shape[-1]
+    small = min(64, size)
+    x, inside = (functional.interpolate(m[None], (small, small), mode="area")[0] for m in (colours, places))
+    edge = 4 * inside * (1 - inside) * border(small, _FADE) + 1e-4 * inside
+    light = blurred(x * edge, _LIGHT) / (blurred(edge, _LIGHT) + 1e-6)
+    return colours - (1 - share) * enlarged(light, size)
 
 
-def _grown(maps: Tensor, size: int) -> Tensor:
-    """Maps at another size, bicubic."""
-    return functional.interpolate(maps[None], (size, size), mode="bicubic", align_corners=False)[0]
-
-
-def _cut(weights: Tensor) -> Tensor:
-    """Weights without what bicubic samples leave beside them: below 1/255 none, above 1 one."""
-    return torch.where(weights < 1 / 255, 0.0, weights.clamp(0, 1))
-
-
-def _smooth(x: Tensor) -> Tensor:
-    """0 below 0, 1 above 1, level at both ends."""
-    x = x.clamp(0, 1)
-    return x * x * (3 - 2 * x)
+__all__ = ["FINE", "Carry", "Change", "Shift", "change"]

@@ -1,8 +1,7 @@
 """A photograph edited along named directions: align, invert near W, move the codes, carry the change back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from wplus.core.errors import DirectionError, FaceError, LatentError, WeightsErr
 from wplus.core.images import AnyPhoto, as_picture
 from wplus.core.knobs import knob
 from wplus.core.latent import Latent
-from wplus.core.marks import Mark
 from wplus.core.photograph import Photograph, open_photograph
 from wplus.core.shapes import Images, Mask, Picture
 from wplus.inversion import Encoder, Mean, Start, image2stylegan, invert, perceptual_network
@@ -26,7 +24,10 @@ from wplus.models import EncoderNetwork, Generator, load_encoder, load_generator
 from wplus.models.catalogue import suggest
 from wplus.optimisation import Objective, Penalty, Settings
 from wplus.pipelines.carry import carry
+from wplus.pipelines.change import Carry
 from wplus.pipelines.directions import known_directions
+from wplus.pipelines.parts import GROUPS
+from wplus.pipelines.restore import mark
 
 MASK_SIDE = 256
 """Pixels of the side of the masks that tell where a photograph may change."""
@@ -167,11 +168,15 @@ def move(person: Subject, generator: Generator, moves: Sequence[Direction]) -> P
         return person.photo
     with torch.inference_mode():
         after = generator(latent).cpu()
-    before, after = (person.photo.native(images) for images in (person.before, after))
-    where = allowed(person.landmarks, moves)
-    picture = carry(person.photo.picture, before, after, person.alignment, allowed=where)
-    mark = Mark(f"wplus {version('wplus')}", "; ".join(item.words for item in moves if item.strength))
-    return replace(person.photo, picture=picture).marked(mark)
+    photo = carry(
+        person.photo,
+        person.before,
+        after,
+        person.alignment,
+        settings=parts(moves),
+        allowed=allowed(person.landmarks, moves),
+    )
+    return photo.marked(mark("; ".join(item.words for item in moves if item.strength)))
 
 
 def choose(known: Mapping[str, Direction], strengths: Mapping[str, float]) -> list[Direction]:
@@ -189,12 +194,28 @@ def choose(known: Mapping[str, Direction], strengths: Mapping[str, float]) -> li
     return found
 
 
-def allowed(landmarks: Array, moves: Sequence[Direction]) -> Mask | None:
-    """Where directions may change a crop: the union of their areas, None if one of them may act anywhere."""
+def parts(moves: Sequence[Direction]) -> Carry:
+    """The parts of a photograph that directions are about; where one is about all of it, so is its light."""
     names = {item.about.region for item in moves if item.strength}
-    if None in names or not names:
+    if None in names:
+        return Carry(where=tuple(GROUPS), light=1.0)
+    return Carry(where=tuple(sorted({group for name in names if name for group in GROUPS_OF.get(name, ("face",))})))
+
+
+GROUPS_OF: Mapping[str, tuple[str, ...]] = {"hair": ("hair",), "head": ("face", "hair")}
+"""The groups of a direction's region, if not the face alone."""
+
+
+def allowed(landmarks: Array, moves: Sequence[Direction]) -> Mask | None:
+    """Where within these parts directions may change a crop: the union of areas; None if one needs all of a part."""
+    names = {item.about.region for item in moves if item.strength}
+    if not names or not names <= NARROW:
         return None
     return torch.stack([area(landmarks, name, size=MASK_SIDE) for name in names if name]).amax(dim=0)
+
+
+NARROW = frozenset({"lower-face", "upper-face"})
+"""Regions that are narrower than what a parser of faces tells apart."""
 
 
 def as_photograph(photo: AnyPhoto) -> Photograph:

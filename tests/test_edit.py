@@ -144,7 +144,8 @@ def test_a_sheet_shows_five_strengths_and_a_folder_keeps_names(portrait, file, t
     assert shown("edit", portrait, "--sheet", *words, "-o", out)[0] == 0
     assert size_of(out) == (5 * 512, 512)
     code, said, _ = shown("edit", portrait.parent, *words, "-o", tmp_path / "all")
-    assert (code, said) == (0, f"{tmp_path / 'all' / 'astronaut.jpg'}\n")
+    assert (code, said) == (0, f"{tmp_path / 'all'}: 1 done of 1\n")
+    assert size_of(tmp_path / "all" / "astronaut.jpg") == (512, 512)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from wplus.alignment.measures import MEASURES, measure
 from wplus.core.direction import Direction
 from wplus.core.errors import DirectionError, TrainingError
 from wplus.core.images import from_bytes
-from wplus.core.shapes import Images, W
+from wplus.core.shapes import Images, W, Ws
 from wplus.editing.directions.making import Array, direction
 from wplus.editing.directions.measured import Regression, regress
 from wplus.models import EncoderNetwork, Generator, compute_for, fast
@@ -98,8 +98,8 @@ def gather(
     *,
     faces: Path,
     labels: list[Path],
-    count: int = 12_000,
-    landmarks: int = 3_000,
+    count: int = 10_000,
+    landmarks: int = 2_500,
     watch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evidence:
     """Codes of `count` aligned faces spread over a folder, their labels, and the landmarks of some of them.
@@ -141,7 +141,12 @@ def gather(
 def encoded(generator: Generator, encoder: EncoderNetwork, pictures: Images) -> W:
     """Codes in W of pictures (batch, 3, size, size)."""
     quick = fast(generator, compute_for(generator))
-    return encoder.encode(pictures.to(generator.device), quick).mean(dim=1).cpu()
+
+    def render(ws: Ws) -> Images:
+        """An encoder's first look compares all pictures with one code: it is rendered once."""
+        return quick(ws[:1]).expand(len(ws), -1, -1, -1) if bool((ws == ws[:1]).all()) else quick(ws)
+
+    return encoder.encode(pictures.to(generator.device), render).mean(dim=1).cpu()
 
 
 @torch.inference_mode()
@@ -224,7 +229,7 @@ def _batches(folder: Path, wanted: set[str], count: int) -> Iterator[list[tuple[
 
 
 def calibrated(
-    generator: Generator, directions: Sequence[Direction], codes: W, *, pictures: int = 32
+    generator: Generator, directions: Sequence[Direction], codes: W, *, pictures: int = 16
 ) -> list[Direction]:
     """Directions with what they change on pictures: those of `MEASURES` scaled to their unit, leaks told for all.
 
