@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import DEFAULT_GENERATOR, device_option, output_option, progress
+from wplus.cli.options import DEFAULT_GENERATOR, device_option, output_option, progress, remark
 from wplus.core.images import from_bytes
 from wplus.core.photograph import Photograph, open_photograph
 from wplus.models import load_generator
@@ -25,7 +25,7 @@ def command(output: Path, photo: Path | None, device: str) -> None:
     """
     picture = astronaut() if photo is None else open_photograph(photo)
     generator = load_generator(DEFAULT_GENERATOR).to(device)
-    click.echo(f"generator {generator.name} ({generator.resolution} px)", err=True)
+    remark(f"generator {generator.name} ({generator.resolution} px)")
     with progress(PARTS, text="demo", unit="part") as bar:
         for _ in make_demo(output, picture, generator):
             bar.update()

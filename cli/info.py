@@ -1,6 +1,7 @@
 """wplus info: what a file is, and what the machine offers."""
 
 import json
+import os
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ from wplus.models.catalogue import file_of, suggest
 from wplus.models.checkpoints.latents import load_latent, read_codes
 from wplus.models.entries import ENTRIES, Entry
 from wplus.models.trunks import trunk_weights
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
+"""What tells OpenMP how its threads wait; `import wplus` sets it where nobody has, and torch is not loaded yet."""
 
 NAMES = [entry.name for entry in ENTRIES]
 
@@ -100,6 +104,8 @@ def _machine() -> dict[str, object]:
     return {
         "cores": here.cores,
         "threads": here.threads,
+        "idle threads": ", ".join(f"{name}={os.environ[name]}" for name in WAITING if name in os.environ)
+        or "spin as long as their runtime likes",
         "instructions": " ".join(here.instructions) or "none that count, or torch does not tell",
         "oneDNN": "yes" if here.onednn else "no",
         "bf16": "yes" if here.bf16 else "no",

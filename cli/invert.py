@@ -12,6 +12,7 @@ import click
 from wplus.alignment.painted import mask_sum
 from wplus.cli.folders import report
 from wplus.cli.options import (
+    LOG,
     descent,
     device_option,
     generator_option,
@@ -25,7 +26,7 @@ from wplus.cli.options import (
 from wplus.core.images import write_picture
 from wplus.core.processes import stop_at_ctrl_c
 from wplus.inversion import PRESETS, SPACES, Encoder, Record
-from wplus.models import IMAGE2STYLEGAN_TAPS
+from wplus.models import IMAGE2STYLEGAN_TAPS, compute_for
 from wplus.models.fast import Wanted
 from wplus.optimisation import METHODS, Settings
 from wplus.pipelines.folder import (
@@ -162,11 +163,13 @@ def command(
 
     def work(jobs: Sequence[Job], todo: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
         if todo:
-            click.echo(prepared.title, err=True)
+            remark(prepared.title)
+            LOG.debug("compute: %s", compute_for(prepared.generator, wanted=prepared.compute))
             _measure(prepared)
         keys, by_source = {job.source: job.key for job in jobs}, {job.source: job for job in todo}
         size = functools.partial(batch_size, prepared, reading, list(by_source), memory=memory, among=workers or 1)
         asked = {"batch": batch, "memory": memory}
+        LOG.debug("%d to do of %d", len(todo), len(jobs))
         groups = unfinished.groups(keys, list(by_source), asked=asked, batch=lambda: batch or size())
         watching = _watching(recipe.evaluations, len(todo))
         with stop_at_ctrl_c() as stop:

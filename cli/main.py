@@ -1,8 +1,10 @@
 """The command `wplus`: finds the subcommand, and turns every user's mistake into one line."""
 
 import difflib
-import gc
+import logging
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -31,6 +33,21 @@ COMMANDS = {
 }
 """What there is, by name; told here so that `wplus --help` waits for no torch."""
 
+ALONE = frozenset({"render", "restore", "morph", "crossover", "express", "edit-region"})
+"""Commands whose words are files, and that do nothing where one is missing."""
+
+MANY = frozenset({"align", "invert"})
+"""Commands that go through files, and let none that is missing stop the others."""
+
+LOG = logging.getLogger("wplus")
+
+
+class _Lines(logging.Handler):
+    """Every record is a line on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
 
 class Commands(click.Group):
     """Subcommands that are imported only when called."""
@@ -43,9 +60,7 @@ class Commands(click.Group):
             near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else f"; commands: {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command '{cmd_name}'{hint}", ctx)
-        gc.disable()  # looking through what is imported again and again takes a fifth of the start
         command = import_module(f"wplus.cli.{cmd_name.replace('-', '_')}").command
-        gc.enable()
         assert isinstance(command, click.Command)
         return command
 
@@ -56,7 +71,9 @@ class Commands(click.Group):
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="wplus", message="wplus %(version)s")
-def cli() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Also say which ways were taken, on standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="Only results and errors: no remarks, no progress.")
+def cli(verbose: bool, quiet: bool) -> None:
     """Photographs to the latent space of a GAN and back: embed, edit, render.
 
     \b
@@ -64,6 +81,34 @@ def cli() -> None:
     wplus morph codes/a.safetensors codes/b.safetensors -o morph.gif
     wplus demo -o demo                             all of it, on a photograph of NASA's
     """
+    LOG.setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
+    LOG.handlers[:] = [_Lines()]
+
+
+def missing_input(words: Sequence[str]) -> str | None:
+    """An input file that is not there, as far as one can tell before a command and its options are known.
+
+    Words before the first option are inputs, and so are those behind -o and its value.
+
+    Args:
+        words: of the command line, without the program's name.
+    """
+    rest = [word for word in words if word not in {"-v", "-q", "--verbose", "--quiet"}]
+    if not rest or rest[0] not in ALONE | MANY or not {"-o", "--output"} & set(rest) or {"-h", "--help"} & set(rest):
+        return None
+    files: list[str] = []
+    following = iter(rest[1:])
+    for word in following:
+        if word in {"-o", "--output"}:
+            next(following, None)
+        elif word.startswith("-"):
+            break
+        else:
+            files.append(word)
+    missing = [file for file in files if file.isprintable() and not os.path.lexists(file)]
+    if rest[0] in MANY and len(missing) < len(files):
+        return None
+    return missing[0] if missing else None
 
 
 def main() -> None:
@@ -72,6 +117,9 @@ def main() -> None:
         Path.cwd()
     except OSError:
         click.echo("wplus: the folder that this is called in is gone; change to another", err=True)
+        sys.exit(1)
+    if missing := missing_input(sys.argv[1:]):  # here, for nobody waits for torch to be told so
+        click.echo(f"wplus: {missing}: no such file; check the name", err=True)
         sys.exit(1)
     try:
         sys.exit(cli.main(prog_name="wplus", standalone_mode=False) or 0)

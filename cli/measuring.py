@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import click
-
-from wplus.cli.options import progress
+from wplus.cli.options import progress, remark
 from wplus.core import WplusError
 from wplus.core.errors import ImageError
 from wplus.core.shapes import AnyPicture, Features
@@ -28,7 +26,7 @@ def pairs(pictures: Pictures, a: Path, b: Path, metrics: Sequence[Metric], size:
     together, alone = matched(items(a), items(b))
     if alone:
         more = " ..." if len(alone) > 5 else ""
-        click.echo(f"{len(alone)} without a counterpart, left out: {', '.join(alone[:5])}{more}", err=True)
+        remark(f"{len(alone)} without a counterpart, left out: {', '.join(alone[:5])}{more}")
     with progress(len(together), text="measure", unit="pair") as bar:
         for pair in together:
             try:
@@ -67,9 +65,9 @@ def sets(pictures: Pictures, a: Path, b: Path, network: FeatureNetwork, weights:
     distance, spread = kernel_distance(ours, theirs)
     yield Measure(count, frechet, frechet_distance(moments(ours), moments(theirs)))
     yield Measure(count, kernel, distance)
-    click.echo(f"{count} in {network.dims} features; standard deviation of the kernel distance {spread:.2g}", err=True)
+    remark(f"{count} in {network.dims} features; standard deviation of the kernel distance {spread:.2g}")
     if min(len(ours), len(theirs)) < 10 * network.dims:
-        click.echo("the Frechet distance of so few is far too large: compare equal counts only", err=True)
+        remark("the Frechet distance of so few is far too large: compare equal counts only")
 
 
 def paths(generator: Generator, kind: PathKind, metric: Metric, samples: int) -> Results:

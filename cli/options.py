@@ -1,6 +1,7 @@
 """What several commands share: options, devices, progress bars, the writing of results."""
 
 import functools
+import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ from wplus.models import Generator
 from wplus.pipelines.rendering import generator_of, render_one
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+LOG = logging.getLogger("wplus")
 
 DEFAULT_GENERATOR = "faces-64"
 
@@ -127,14 +130,15 @@ def _device(context: click.Context, parameter: click.Parameter, value: str) -> s
 
 
 def remark(line: str) -> None:
-    """Print a line that is no result, on standard error."""
-    click.echo(line, err=True)
+    """Print a line that is no result, on standard error, unless --quiet."""
+    LOG.info("%s", line)
 
 
 @contextmanager
 def progress(total: int, *, text: str, unit: str = "step", delay: float = 0) -> Iterator["tqdm[Any]"]:
-    """A bar on standard error after `delay` seconds, silent when that is no terminal."""
-    with tqdm(total=total, desc=text, unit=unit, disable=None, leave=False, dynamic_ncols=True, delay=delay) as bar:
+    """A bar on standard error after `delay` seconds, silent when that is no terminal, or with --quiet."""
+    hidden = None if LOG.isEnabledFor(logging.INFO) else True  # None: where there is no terminal
+    with tqdm(total=total, desc=text, unit=unit, disable=hidden, leave=False, dynamic_ncols=True, delay=delay) as bar:
         yield bar
 
 

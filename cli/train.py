@@ -9,7 +9,7 @@ from typing import Any
 import click
 import torch
 
-from wplus.cli.options import device_option, output_option, progress, record_options
+from wplus.cli.options import device_option, output_option, progress, record_options, remark
 from wplus.models import Card
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.pipelines.folder.jobs import folder_must_be_writable
@@ -102,7 +102,7 @@ def shown(run: Trainable, held_out: Faces, output: Path, *, every: int) -> Itera
     checkpoint = output / "checkpoint.pt"
     if checkpoint.exists():
         load_checkpoint(run, checkpoint)
-        click.echo(f"going on at {run.seen:,} pictures", err=True)
+        remark(f"going on at {run.seen:,} pictures")
     with progress(run.recipe.images, text="train", unit="picture") as bar:
         bar.update(run.seen)
         for report in train(run, held_out, output, every=every):

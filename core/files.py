@@ -1,7 +1,7 @@
 """Writing that never leaves half a file, and never loses the file that was there before; where files are kept."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,14 +26,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if target.is_dir():
             raise IsADirectoryError(21, "is a folder")
         # the suffix stays: writers such as Pillow and PyAV choose the format by it
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".wplus-", suffix=target.suffix)
-        os.close(handle)
+        temporary = target.parent / f".wplus-{secrets.token_hex(6)}{target.suffix}"
+        temporary.touch(exist_ok=False)  # not by mkstemp, whose files only their owner can read
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
-    temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
@@ -67,10 +65,3 @@ def cache_folder() -> Path:
     if given := os.environ.get("WPLUS_CACHE"):
         return Path(given).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "wplus"
-
-
-def _umask() -> int:
-    """The process's umask; mkstemp ignores it and makes files that only their owner can read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

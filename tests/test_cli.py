@@ -3,10 +3,10 @@
 import csv
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from wplus.cli.main import COMMANDS
+from wplus.cli.main import COMMANDS, missing_input
 from wplus.core import Latent
 from wplus.core.images import read_photo, write_picture
 from wplus.core.latent import join
@@ -82,6 +82,66 @@ def test_help_and_usage_errors_wait_for_no_torch():
     for arguments, status in (("'--help'", 0), ("'--version'", 0), ("'inverse'", 2)):
         done = subprocess.run([sys.executable, "-c", code.format(arguments)], capture_output=True, text=True)
         assert done.returncode == status, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["invert nothere.jpg -o x", "-q align nothere.jpg -o x --size 64", "invert -o x nothere.jpg",
+     "render -o x nothere.jpg", "morph here nothere.jpg -o x --weight 0.5", "express here nothere.jpg here -o x",
+     "edit-region here nothere.jpg -o x"],
+)  # fmt: skip
+def test_an_input_that_is_missing_is_told_without_torch(tmp_path, words):
+    code = "import sys, wplus.cli.main as m\ntry: m.main()\nfinally: assert 'torch' not in sys.modules"
+    (tmp_path / "here").touch()
+    command = [sys.executable, "-c", code, *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "wplus: nothere.jpg: no such file; check the name\n")
+
+
+def test_what_cannot_be_told_yet_is_left_to_the_command(tmp_path):
+    (tmp_path / "here").touch()
+    here, gone = str(tmp_path / "here"), str(tmp_path / "gone")
+    for words in (
+        ["invert", here, gone, "-o", "x"],  # the others are inverted
+        ["invert", gone],  # -o is missing
+        ["render", gone, "-o", "x", "--help"],
+        ["sample", gone, "-o", "x"],
+        ["render", here, "-o", gone],
+        ["render", "--generator", gone, here, "-o", "x"],
+        ["render", f"{gone}\n", "-o", "x"],
+        [],
+    ):
+        assert missing_input(words) is None, words
+
+
+def test_quiet_leaves_results_and_verbose_says_the_ways(wplus, latents, portrait, tmp_path):
+    words = ("invert", portrait, "--crop", "-o", tmp_path / "out", "--steps", 0)
+    assert wplus("-q", *words)[::2] == (0, "")
+    assert wplus("-q", "render", tmp_path / "no.safetensors", "-o", tmp_path / "a.png")[2].endswith("check the name\n")
+    err = wplus("--verbose", *words, "--seed", 1)[2]
+    assert re.fullmatch(r"generator faces-64 .*\ncompute: Compute\(path='\w+', .*\)\n1 to do of 1\n", err)
+    assert wplus(*words, "--seed", 2)[2].count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("set_before", "expected"),
+    [
+        ({}, "10000 1"),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, "None None"),
+        ({"GOMP_SPINCOUNT": "5"}, "5 None"),
+        ({"KMP_BLOCKTIME": "0"}, "None 0"),
+    ],
+)
+def test_idle_threads_sleep_soon_unless_the_user_says_how_they_wait(set_before, expected):
+    ours = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY", "KMP_LIBRARY")
+    environment = {name: value for name, value in os.environ.items() if name not in ours} | set_before
+    tell = "print(*map(os.environ.get, ('GOMP_SPINCOUNT', 'KMP_BLOCKTIME')))"
+    late = "import os, sys, types; sys.modules['torch'] = types.ModuleType('torch'); import wplus"
+    found = []
+    for start in ("import os, wplus", "import os, wplus.cli.main", late):
+        command = [sys.executable, "-c", f"{start}; {tell}"]
+        found.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout[:-1])
+    assert found == [expected, expected, " ".join(str(set_before.get(name)) for name in ours[:2])]
 
 
 @pytest.mark.parametrize(
@@ -290,16 +350,28 @@ def test_photographs_of_one_name_are_told_apart_wherever_the_command_is_called(w
 
 
 def test_ctrl_c_keeps_the_best_latent(portrait, tmp_path):
-    command = [SCRIPT, "invert", portrait, "-o", tmp_path / "out", "--steps", "1000000"]
+    # the descent itself says when it has begun: on a busy machine finding the face takes its time
+    code = (
+        "import wplus.pipelines.folder.recipe as recipe; from wplus.cli.main import main; real = recipe.invert\n"
+        "def invert(*args, watch, **more):\n"
+        "    def told(record):\n"
+        "        watch(record)\n"
+        "        print(record.step, flush=True)\n"
+        "    return real(*args, watch=told, **more)\n"
+        "recipe.invert = invert; main()"
+    )
+    command = [sys.executable, "-c", code, "invert", portrait, "-o", tmp_path / "out", "--steps", "1000000"]
 
     def listen():  # a suite that runs in the background ignores Ctrl-C, and its children would too
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, preexec_fn=listen, **pipes) as process:
         assert process.stderr.readline().startswith("generator faces-64")
-        time.sleep(12)  # on a busy machine it takes as long to find the face
+        while process.stdout.readline() != "2\n":
+            assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        err = process.stderr.read()
+        _, err = process.communicate()
     assert process.returncode == 130
     assert err == "\nwplus: interrupted\n"  # on a line of its own, after ^C
     latent = Latent.load(tmp_path / "out" / "astronaut.safetensors")

@@ -1,8 +1,10 @@
 """The fast path gives what the reference gives."""
 
 import copy
+import importlib
 import statistics
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ from wplus.models import (
     load_generator,
     load_perceptual,
 )
-from wplus.models.fast import PRECISIONS
+from wplus.models.fast import PRECISIONS, trial
 from wplus.models.fast.convolution import FP32, Convolution, UpConvolution
 from wplus.models.fast.winograd import Winograd
 from wplus.models.ops import fir
@@ -293,6 +295,49 @@ def test_the_path_is_what_machine_and_network_allow():
         network = generator_of(odd)
         assert compute_for(network, wanted="fast", machine=machine()).path == "reference"
         assert fast(network) is network
+
+
+@pytest.mark.parametrize("name", ["_convolution_pointwise", "_reorder_linear_weight", "_linear_pointwise"])
+@pytest.mark.parametrize("fate", ["lacks", "takes other arguments", "gives other numbers"])
+def test_a_torch_that_lacks_or_changed_an_operator_takes_the_plain_path_with_one_line(
+    monkeypatch, caplog, wplus, mini, name, fate
+):
+    class Changed:
+        def __getattr__(self, asked):
+            real = getattr(torch.ops.mkldnn, asked)
+            if asked != name:
+                return real
+            if fate == "lacks":
+                raise AttributeError(f"no operator {name}")
+            change = (lambda: 0) if fate == "takes other arguments" else lambda *given: real(*given) + 1
+            changed = SimpleNamespace(default=change)
+            return changed if name == "_convolution_pointwise" else change
+
+    if fate == "gives other numbers" and name == "_reorder_linear_weight":
+        pytest.skip("packed weights are opaque: nothing can be added to them")
+    for module in ("convolution", "winograd"):
+        monkeypatch.setattr(importlib.import_module(f"wplus.models.fast.{module}"), "ONEDNN", Changed())
+    trial.objection.cache_clear()
+    try:
+        if not Machine.here().onednn:
+            pytest.skip("no oneDNN for x86 here")
+        for wanted in ("auto", "fast", "bf16"):
+            compute = compute_for(mini, wanted=wanted)
+            assert compute.path == "reference"
+            assert "are not those that the fast path knows" in compute.why
+        assert fast(mini) is mini
+        assert [record.message.endswith("; networks take the slower plain path") for record in caplog.records] == [True]
+        assert "\n" not in caplog.records[0].message
+        assert "auto on cpu   reference: oneDNN's operators of torch" in " ".join(
+            wplus("info", "--machine")[1].split(" ")
+        )
+    finally:
+        trial.objection.cache_clear()
+
+
+def test_the_operators_of_this_torch_are_those_that_are_known():
+    trial.objection.cache_clear()
+    assert trial.objection() is None
 
 
 def test_info_tells_the_machine(wplus):

@@ -73,6 +73,13 @@ def test_latents_of_different_noise_maps_are_neither_joined_nor_morphed():
             morph(made[0], other, weight=0.5)
 
 
+def test_a_file_has_the_rights_that_others_of_the_process_have(tmp_path, monkeypatch):
+    (tmp_path / "plain").touch()
+    monkeypatch.setattr("os.umask", None)  # it is the whole process's: other threads write files meanwhile
+    latent().save(tmp_path / "a.safetensors")
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     one = latent()

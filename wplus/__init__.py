@@ -13,8 +13,20 @@ Names are loaded when they are first used. Rooms of the package hold the rest: `
 `wplus.optimisation`, `wplus.inversion`, `wplus.editing`, `wplus.metrics`, `wplus.pipelines`.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+_WAITING = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
+"""How long idle threads of OpenMP spin before they sleep: turns (libgomp) and milliseconds (libiomp, libomp).
+
+Left alone they spin so long that one other busy process a core makes an inversion ten times as slow (docs/speed.md).
+"""
+
+# the runtimes read it once, when torch is loaded; whoever has set something of the kind is left alone
+if "torch" not in sys.modules and os.environ.keys().isdisjoint({*_WAITING, "OMP_WAIT_POLICY", "KMP_LIBRARY"}):
+    os.environ.update(_WAITING)
 
 if TYPE_CHECKING:
     __version__: str

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from wplus.models.fast.synthesis import by_hand
+from wplus.models.fast.trial import objection
 from wplus.models.generator import Generator
 from wplus.models.stylegan2 import StyleGAN2, Synthesis
 from wplus.models.vgg import VGG
@@ -38,6 +39,7 @@ class Machine:
         onednn: whether torch has oneDNN's convolutions for x86; on others they were not measured.
         cuda: name of the first GPU, or None.
         mps: whether there is Apple's GPU.
+        objection: why torch's operators of oneDNN are not those that are known, or None.
     """
 
     cores: int
@@ -46,6 +48,7 @@ class Machine:
     onednn: bool
     cuda: str | None
     mps: bool
+    objection: str | None = None
 
     @property
     def bf16(self) -> bool:
@@ -61,14 +64,16 @@ class Machine:
     def here(cls) -> "Machine":
         """The one that runs."""
         affinity = getattr(os, "sched_getaffinity", None)
+        onednn = torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
         capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torches do not tell
         return cls(
             cores=len(affinity(0)) if affinity else os.cpu_count() or 1,
             threads=torch.get_num_threads(),
             instructions=tuple(name for name in INSTRUCTIONS if capabilities.get(name)),
-            onednn=torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64"),
+            onednn=onednn,
             cuda=torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
             mps=torch.backends.mps.is_available(),
+            objection=objection() if onednn else None,
         )
 
 
@@ -140,6 +145,8 @@ def _obstacle(network: Generator | VGG | None, kind: str, machine: Machine) -> s
         return f"plain autograd on {kind}, where nothing else was measured"
     if not machine.onednn:
         return "no oneDNN for x86 here"
+    if machine.objection:
+        return machine.objection
     if isinstance(network, VGG) or network is None:
         return None
     if not isinstance(network.network, StyleGAN2) or not isinstance(network.network.synthesis, Synthesis):

@@ -14,7 +14,7 @@ from wplus.core.shapes import FeatureMaps
 from wplus.models.fast.winograd import Winograd, pays
 
 ONEDNN = torch.ops.mkldnn
-CONVOLVE, TRANSPOSED = ONEDNN._convolution_pointwise.default, ONEDNN._convolution_transpose_pointwise.default
+"""Private operators; `trial` says whether this torch has them. Their names are looked up when they are called."""
 
 NONE, ONES, TWOS = [0, 0], [1, 1], [2, 2]
 """Paddings, dilations and strides as oneDNN takes them."""
@@ -123,7 +123,9 @@ class Convolution(_Packed):
         else:
             kernel = self._pack(way, weight, x.shape, ONEDNN._reorder_convolution_weight, pads, ONES)
         maps = scaled(x, into).to(dtype).permute(0, 3, 1, 2)
-        y = CONVOLVE(maps, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], "")
+        y = ONEDNN._convolution_pointwise.default(
+            maps, kernel, bias, pads, ONES, ONES, 1, "relu" if relu else "none", [], ""
+        )
         return scale_(y.permute(0, 2, 3, 1).to(x.dtype), out)
 
 
@@ -151,7 +153,7 @@ class UpConvolution(_Packed):
             pack = ONEDNN._reorder_convolution_transpose_weight
             kernel = self._pack("forward", lambda: self._weight, x.shape, pack, NONE, NONE, TWOS)
         x = scaled(x, into).permute(0, 3, 1, 2)
-        y = TRANSPOSED(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
+        y = ONEDNN._convolution_transpose_pointwise.default(x, kernel, None, NONE, NONE, TWOS, ONES, 1, "none", [], "")
         return self._low_pass(y, self._filter.flip(2, 3), self._filter.shape[-1] // 2 - 1, out)
 
     def backward(self, gradient: FeatureMaps, into: Tensor | None = None, out: Tensor | None = None) -> Tensor:
@@ -163,7 +165,9 @@ class UpConvolution(_Packed):
         else:
             pack = ONEDNN._reorder_convolution_weight
             kernel = self._pack("backward", lambda: self._weight, y.shape, pack, NONE, TWOS)
-        x = CONVOLVE(y.to(dtype).permute(0, 3, 1, 2), kernel, None, NONE, TWOS, ONES, 1, "none", [], "")
+        x = ONEDNN._convolution_pointwise.default(
+            y.to(dtype).permute(0, 3, 1, 2), kernel, None, NONE, TWOS, ONES, 1, "none", [], ""
+        )
         return scale_(x.permute(0, 2, 3, 1).to(gradient.dtype), out)
 
     def _low_pass(self, x: Tensor, kernel: Tensor, padding: int, scale: Tensor | None) -> Tensor:
