@@ -15,7 +15,8 @@ from wplus.models.ops import upsample
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.training.codes import Memory
 from wplus.training.faces import Faces, load_faces
-from wplus.training.game import Margin, judge
+from wplus.training.features import FrozenFeatures
+from wplus.training.game import Judge, Judged, Margin
 from wplus.training.generator import Run
 from wplus.training.growth import grown, inherit
 from wplus.training.networks import Discriminator
@@ -124,14 +125,19 @@ def test_the_margin_is_answered_by_the_penalty_and_at_last_by_the_pace():
     assert not margin.lost
 
 
-def test_a_discriminator_learns_to_tell_two_kinds_of_pictures_apart():
+def test_a_discriminator_learns_to_tell_two_kinds_of_pictures_apart(trunk):
     torch.manual_seed(0)
-    discriminator = Discriminator(16, (8, 8, 8))
-    optimiser = torch.optim.Adam(discriminator.parameters(), betas=(0.0, 0.99))
-    real, fake = torch.rand(8, 3, 16, 16), torch.rand(8, 3, 16, 16) - 1
-    margins = [
-        judge(discriminator, optimiser, real, fake, rate=2e-3, penalty=0.01 * (step % 4 == 0))[1] for step in range(40)
-    ]
+    features = FrozenFeatures(trunk, faces().batch(torch.arange(20)), size=64)
+    judge = Judge(Discriminator(16, (8, 8, 8)), features, penalty=0.01)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=2e-3, betas=(0.0, 0.99))
+    real, fake = (Judged(x, features(x)) for x in (torch.rand(8, 3, 16, 16), torch.rand(8, 3, 16, 16) - 1))
+    margins = []
+    for step in range(40):
+        loss, _, margin = judge.losses(real, fake, lazy=4 if step % 4 == 0 else 0)
+        margins.append(margin)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
     assert margins[-1] > margins[0] + 0.5
     with pytest.raises(ValueError, match="3 widths make 16 px, not 32"):
         Discriminator(32, (8, 8, 8))
@@ -144,7 +150,7 @@ def test_a_grown_generator_begins_as_the_smaller_one_enlarged(trunk):
     picture = upsample(small.average.synthesis(ws, noise="none"))
     grown_picture = larger.synthesis(torch.cat([ws, ws[:, -1:], ws[:, -1:]], dim=1), noise="none")
     assert float((grown_picture - picture).std()) < 0.5 * float(picture.std())
-    inherit(Discriminator(32, (8, 8, 8, 8)), small.discriminator)
+    inherit(Discriminator(32, (8, 8, 8, 8)), small.judge.discriminator)
     with pytest.raises(TrainingError, match="one less expected"):
         grown(small.average, (8, 8, 4))
 

@@ -49,10 +49,14 @@ class FrozenFeatures:
         pairs = zip(ours, theirs, self.scales, strict=True)
         return torch.stack([((a.float() - b.float()) / scale).square().mean() for a, b, scale in pairs]).sum()
 
+    def standard(self, levels: list[Tensor]) -> list[Tensor]:
+        """Levels divided by their scales."""
+        return [x.float() / scale for x, scale in zip(levels, self.scales, strict=True)]
+
     def judge(self, discriminator: Heads, images: Images, levels: list[Tensor]) -> list[Tensor]:
         """What a discriminator says of pictures and their levels, in the precision that is quickest."""
         with quick(images.device.type):
-            return discriminator(images, [x.float() / scale for x, scale in zip(levels, self.scales, strict=True)])
+            return discriminator(images, self.standard(levels))
 
 
 class FrozenIdentity:

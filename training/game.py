@@ -4,12 +4,14 @@ The discriminator compares a real picture with a fake one (Jolicoeur-Martineau 2
 (Huang et al. 2024, "The GAN is dead; long live the GAN!", section 3).
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Optimizer
 
 from wplus.core.shapes import Images
+from wplus.training.features import FrozenFeatures
 from wplus.training.networks import Discriminator
 
 LOWEST, HIGHEST = 0.4, 1.6
@@ -54,38 +56,52 @@ class Margin(nn.Module):
         self.pace.mul_(0.98 if self.value < LOWEST / 2 else 1.02).clamp_(SLOWEST, 1)
 
 
-def judge(
-    discriminator: Discriminator,
-    optimiser: Optimizer,
-    real: Images,
-    fake: Images,
-    *,
-    rate: float,
-    penalty: float,
-) -> tuple[Tensor, Tensor]:
-    """One step of the discriminator; the logits of `real` before it, and the margin between the two.
+class Judged(NamedTuple):
+    """Pictures with their levels of frozen features."""
+
+    images: Images
+    levels: list[Tensor]
+
+    def detach(self) -> "Judged":
+        """The same without a gradient."""
+        return Judged(self.images.detach(), [level.detach() for level in self.levels])
+
+
+class Judge(nn.Module):
+    """A discriminator that learns, with the frozen features that it is shown and its margin.
 
     Args:
-        discriminator, optimiser: the one that learns, and how.
-        real, fake: as many of each, compared in pairs; the gradient of neither is wanted.
-        rate: learning rate.
-        penalty: weight of R1 and R2 in this step; 0 where it has none.
+        discriminator, features: the networks.
+        penalty: weight of R1 and R2 to begin with.
     """
-    logits = [discriminator(images) for images in (real, fake)]  # apart: each batch has its own spread
-    apart = logits[0] - logits[1]
-    loss = functional.softplus(-apart).mean()
-    if penalty:
-        some = [images[::2].detach().requires_grad_(True) for images in (real, fake)]
-        told = torch.stack([discriminator(images).sum() for images in some]).sum()
-        slopes = torch.autograd.grad(told, some, create_graph=True)
-        loss = loss + penalty / 2 * sum(slope.square().sum(dim=(1, 2, 3)).mean() for slope in slopes)
-    optimiser.param_groups[0]["lr"] = rate
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return logits[0].detach(), apart.mean().detach()
 
+    def __init__(self, discriminator: Discriminator, features: FrozenFeatures, *, penalty: float) -> None:
+        super().__init__()
+        self.discriminator, self.margin = discriminator, Margin(penalty)
+        self._features = features
 
-def fooled(discriminator: Discriminator, real_logits: Tensor, fake: Images) -> Tensor:
-    """The generator's loss; its gradient goes to `fake`."""
-    return functional.softplus(real_logits - discriminator(fake)).mean()
+    def forward(self, shown: Judged) -> Tensor:
+        """Logits, (batch,)."""
+        return self.discriminator(shown.images, self._features.standard(shown.levels))
+
+    def losses(self, real: Judged, fake: Judged, *, lazy: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The discriminator's loss, the logits of `real`, and the mean margin; of neither is a gradient wanted.
+
+        Args:
+            real, fake: as many of each, compared in pairs.
+            lazy: how many steps' penalty is due in this one; 0 for none.
+        """
+        logits = self(real)
+        apart = logits - self(fake.detach())
+        loss = functional.softplus(-apart).mean()
+        if lazy:
+            some = [shown.images[::2].detach().requires_grad_(True) for shown in (real, fake)]
+            told = torch.stack([self(Judged(images, self._features(images))).sum() for images in some]).sum()
+            slopes = torch.autograd.grad(told, some, create_graph=True)
+            size = torch.stack([slope.square().sum(dim=(1, 2, 3)).mean() for slope in slopes]).sum()
+            loss = loss + lazy * self.margin.penalty.clone() / 2 * size
+        return loss, logits.detach(), apart.mean().detach()
+
+    def fooled(self, real_logits: Tensor, fake: Judged) -> Tensor:
+        """The generator's loss; its gradient goes to `fake`."""
+        return functional.softplus(real_logits - self(fake)).mean()

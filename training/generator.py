@@ -14,7 +14,7 @@ from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
 from wplus.training.codes import REMEMBERED, Memory
 from wplus.training.faces import Faces
 from wplus.training.features import FrozenFeatures
-from wplus.training.game import Margin, fooled, judge
+from wplus.training.game import Judge, Judged
 from wplus.training.growth import grown, grown_encoder, plain, plain_encoder
 from wplus.training.look import Look
 from wplus.training.networks import Discriminator
@@ -58,17 +58,17 @@ class Run(nn.Module):
             torch.manual_seed(recipe.seed)
             self.generator = plain(config) if start is None else grown(start, recipe.channels)
             self.encoder = plain_encoder(self.generator) if encoder is None else grown_encoder(encoder, config)
-            self.discriminator = Discriminator(recipe.resolution, Discriminator.widths(recipe.channels))
-        self.requires_grad_(True)  # what was loaded is frozen
-        self.balance, self.margin = Balance(2), Margin(recipe.penalty)  # reconstruction, adversary
+            discriminator = Discriminator(recipe.resolution, Discriminator.widths(recipe.channels))
+        self.balance = Balance(2)  # reconstruction, adversary
         self.memory = Memory(recipe.w_dim)
         self.register_buffer("best", torch.tensor(float("inf")))
         self.best: Tensor
-        self.to(device).to(memory_format=torch.channels_last)
-        self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
-        self.encoder_ema = copy.deepcopy(self.encoder).requires_grad_(False)
         sample = faces.batch(torch.linspace(0, len(faces) - 1, min(len(faces), 256)).long())
         self.features = FrozenFeatures(trunk.to(device), sample.to(device), size=FEATURES)
+        self.judge = Judge(discriminator, self.features, penalty=recipe.penalty)
+        self.requires_grad_(True).to(device).to(memory_format=torch.channels_last)  # what was loaded is frozen
+        self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
+        self.encoder_ema = copy.deepcopy(self.encoder).requires_grad_(False)
         self.seen = 0
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.resume(0)
@@ -101,13 +101,15 @@ class Run(nn.Module):
         generator, rest = split_weights(self.generator.synthesis)
         coder = nn.ModuleList([self.encoder.trunk, self.encoder.hidden, self.encoder.base])
         encoder, vectors = split_weights(coder)
+        judges, others = split_weights(self.judge)
         # less momentum against an adversary, whose slopes turn
         momentum, beta = (0.95, 0.9) if self.stage is Stage.WARM else (0.5, 0.0)
         self.optimisers = {
             "generator": Muon(generator, momentum=momentum),
             "encoder": Muon(encoder, momentum=momentum, equalised=False),
             "rest": torch.optim.Adam([*rest, *vectors], betas=(beta, 0.99)),
-            "discriminator": torch.optim.Adam(self.discriminator.parameters(), betas=(0.0, 0.99)),
+            "judge": Muon(judges, momentum=0.5, equalised=False),
+            "judge_rest": torch.optim.Adam(others, betas=(0.0, 0.99)),
         }
 
     def step(self) -> dict[str, float]:
@@ -167,7 +169,7 @@ class Run(nn.Module):
         error = float((rebuilt - real).square().mean())
         figures = {"held_out": error, "spread": float(variances[0] / variances[1])}
         if self.stage is not Stage.WARM:
-            figures |= {"margin": float(self.margin.value), "penalty": float(self.margin.penalty)}
+            figures |= {"margin": float(self.judge.margin.value), "penalty": float(self.judge.margin.penalty)}
         rows = torch.cat([real[:16], rebuilt[:16], real[-16:], rebuilt[-16:], mixes, sampled[:32]])
         return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=16), self._objection(error))
 
@@ -178,7 +180,7 @@ class Run(nn.Module):
         self.best.fill_(min(float(self.best), error))
         if error > WORSE * float(self.best):
             return f"the held-out error {error:.3g} is {WORSE} times what it was: lower --adversary"
-        if self.margin.lost:
+        if self.judge.margin.lost:
             return "the discriminator tells real from made no more: lower --generator-rate"
         return None
 
@@ -191,7 +193,9 @@ class Run(nn.Module):
         codes = self.encode(real, self.encoder, self.generator)
         blur = torch.randn(codes.shape, generator=draws).to(self.device)
         fake = self._render(codes + recipe.blur * self.encoder.scale * blur, self.generator)
-        losses = self._compare(fake, real)
+        with torch.no_grad():
+            true = Judged(real, self.features(real))
+        losses = self._compare(Judged(fake, self.features(fake)), true)
         loss = torch.stack([*losses.values()]).sum() + recipe.code * self._length(codes)
         descend(loss, self.optimisers, dict.fromkeys(("generator", "encoder", "rest"), rate))
         return losses
@@ -199,26 +203,39 @@ class Run(nn.Module):
     def _judge_step(self, real: Images, draws: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
             fake = self._render(self._codes(real, draws), self.generator)
-        return {"apart": self._judge(real, fake)[1]}
+            pair = (Judged(images, self.features(images)) for images in (real, fake))
+        return {"apart": self._teach(*pair)[1]}
 
     def _adversarial_step(self, real: Images, draws: torch.Generator) -> dict[str, Tensor]:
         recipe, half = self.recipe, self.recipe.batch // 2
         codes = self._codes(real, draws)
         fake = self._render(codes, self.generator)
         leaf = fake.detach().requires_grad_(True)  # the picture, at which both gradients meet
-        logits, apart = self._judge(real, leaf.detach())
-        self.margin.follow(apart)
-        losses = self._compare(leaf[:half], real[:half])
-        against = fooled(self.discriminator, logits, leaf)
-        slopes = [torch.autograd.grad(x, leaf)[0] for x in (torch.stack([*losses.values()]).sum(), against)]
-        gradient = self.balance(slopes, (1.0, recipe.adversary))
+        made = Judged(leaf, self.features(leaf))
+        with torch.no_grad():
+            true = Judged(real, self.features(real))
+        logits, apart = self._teach(true, made)
+        self.judge.margin.follow(apart)
+        losses = self._compare(*(Judged(images[:half], [x[:half] for x in levels]) for images, levels in (made, true)))
+        against = self.judge.fooled(logits, made)
+        rebuilt = torch.autograd.grad(torch.stack([*losses.values()]).sum(), leaf, retain_graph=True)
+        gradient = self.balance([*rebuilt, *torch.autograd.grad(against, leaf)], (1.0, recipe.adversary))
 
         done = (self.seen - recipe.begun) / (recipe.images - recipe.begun)
-        rate = float(self.margin.pace) * risen(recipe.generator_rate, recipe.final_rate, done)
+        rate = float(self.judge.margin.pace) * risen(recipe.generator_rate, recipe.final_rate, done)
         # the picture's gradient is known, so its product with the picture is a loss that has it
         loss = (fake * gradient).sum() + recipe.code * self._length(codes[:half])
         descend(loss, self.optimisers, dict.fromkeys(("generator", "encoder", "rest"), rate))
-        return losses | {"apart": apart, "against": against, "pace": self.margin.pace.clone()}
+        return losses | {"apart": apart, "against": against, "pace": self.judge.margin.pace.clone()}
+
+    def _teach(self, real: Judged, fake: Judged) -> tuple[Tensor, Tensor]:
+        """One step of the discriminator; the logits of `real` before it, and the margin."""
+        recipe = self.recipe
+        due = self.seen // recipe.batch % recipe.lazy == 0
+        loss, logits, apart = self.judge.losses(real, fake, lazy=recipe.lazy if due else 0)
+        rates = {"judge": recipe.discriminator_rate, "judge_rest": recipe.discriminator_rate / 4}
+        descend(loss, self.optimisers, rates)
+        return logits, apart
 
     def _codes(self, real: Images, draws: torch.Generator) -> W:
         """Codes of half of `real`, as many mixes of two faces' codes and draws of their Gaussian together."""
@@ -227,20 +244,11 @@ class Run(nn.Module):
         self.memory.add(codes)
         return torch.cat([codes, self.memory.mixes(quarter, draws), self.memory.samples(quarter, draws)])
 
-    def _judge(self, real: Images, fake: Images) -> tuple[Tensor, Tensor]:
-        recipe = self.recipe
-        due = self.seen // recipe.batch % recipe.lazy == 0
-        return judge(
-            self.discriminator, self.optimisers["discriminator"], real, fake, rate=recipe.discriminator_rate,
-            penalty=float(self.margin.penalty) * recipe.lazy if due else 0.0,
-        )  # fmt: skip
-
-    def _compare(self, fake: Images, real: Images) -> dict[str, Tensor]:
+    def _compare(self, fake: Judged, real: Judged) -> dict[str, Tensor]:
         """Weighted losses by name."""
-        with torch.no_grad():
-            theirs = self.features(real)
-        feature = self.features.distance(self.features(fake), theirs)
-        return {"pixel": self.recipe.pixel * functional.mse_loss(fake, real), "feature": self.recipe.feature * feature}
+        recipe, feature = self.recipe, self.features.distance(fake.levels, real.levels)
+        pixel = functional.mse_loss(fake.images, real.images)
+        return {"pixel": recipe.pixel * pixel, "feature": recipe.feature * feature}
 
     def _length(self, codes: W) -> Tensor:
         return ((codes - self.encoder.mean) / self.encoder.scale).square().mean()

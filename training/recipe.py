@@ -43,7 +43,7 @@ class Recipe:
     warm_rate: float = knob(6e-3, "Learning rate of the warm stage.")
     generator_rate: float = knob(5e-4, "Learning rate when the adversary comes.")
     final_rate: float = knob(1e-4, "The rate that it falls to.")
-    discriminator_rate: float = knob(8e-4, "The discriminator's learning rate.")
+    discriminator_rate: float = knob(3e-3, "The discriminator's learning rate.")
     adversary: float = knob(1.0, "Norm of the adversarial gradient relative to that of the reconstruction.")
     penalty: float = knob(0.3, "Weight of R1 and R2 at first; it changes to keep the discriminator's margin in bounds.")
     lazy: int = knob(4, "Steps from one penalty to the next.")

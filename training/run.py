@@ -176,6 +176,6 @@ def export(run: Run | StyleMapRun, folder: Path, card: Card) -> Path:
     Generator(plain, replace(card, training=training)).save(path, dtype=torch.float16)
     encoder.generator = read_generator(path).fingerprint
     encoder.save(folder / "encoder.safetensors", licence=card.licence, terms=card.terms, training=training)
-    halves = {name: weight.half() for name, weight in run.discriminator.state_dict().items()}
+    halves = {name: weight.half() for name, weight in run.judge.discriminator.state_dict().items()}
     write_tensors(folder / "discriminator.safetensors", halves, {"kind": "discriminator", "training": training})
     return path
