@@ -1,9 +1,12 @@
-"""The codes of faces seen last: what mixes are made of, and whose Gaussian is sampled."""
+"""Codes in W of faces, and a memory of the last ones: what mixes are made of, and whose Gaussian is sampled."""
 
 import torch
 from torch import Tensor, nn
 
-from wplus.core.shapes import W
+from wplus.core.shapes import Images, W
+from wplus.models.encoder import EncoderNetwork
+from wplus.models.stylegan2 import StyleGAN2
+from wplus.training.precision import quick
 
 REMEMBERED = 4_096
 """Codes that are kept."""
@@ -46,3 +49,15 @@ class Memory(nn.Module):
         weights = torch.randn(count, REMEMBERED, generator=draws).to(self.ring.device) / REMEMBERED**0.5
         mean = self.ring.mean(dim=0)
         return mean + psi * weights @ (self.ring - mean)
+
+
+def encoded(images: Images, encoder: EncoderNetwork, generator: StyleGAN2) -> W:
+    """What an encoder's first look says of pictures, without offsets of rows."""
+    layers = encoder.config.layers
+    nothing = images.new_zeros(len(images), layers, encoder.config.w_dim)
+    with torch.no_grad():
+        mean_picture = generator.synthesis(encoder.mean.expand(1, layers, -1), noise="none")
+        mean_pictures = mean_picture.expand(len(images), -1, -1, -1)
+    with quick(images.device.type):
+        base, _ = encoder(images, encoder.mean.expand(len(images), -1), nothing, lambda _: mean_pictures)
+    return base

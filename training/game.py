@@ -20,6 +20,9 @@ LOWEST, HIGHEST = 0.4, 1.6
 LOST = 0.1
 """A margin at which the discriminator tells nothing."""
 
+WORSE = 1.5
+"""A held-out error so many times the lowest of the adversarial stage stops the run."""
+
 SLOWEST = 0.1
 """The smallest share of its rate that the generator is slowed down to."""
 
@@ -54,6 +57,25 @@ class Margin(nn.Module):
         elif self.value < LOWEST:
             self.penalty.div_(1.01)
         self.pace.mul_(0.98 if self.value < LOWEST / 2 else 1.02).clamp_(SLOWEST, 1)
+
+
+class StopRule(nn.Module):
+    """The lowest held-out error so far, and when it makes no sense to go on."""
+
+    best: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("best", torch.tensor(float("inf")))
+
+    def objection(self, error: float, margin: Margin) -> str | None:
+        """Why a run should stop that reconstructs with this error, or None."""
+        self.best.fill_(min(float(self.best), error))
+        if error > WORSE * float(self.best):
+            return f"the held-out error {error:.3g} is {WORSE} times what it was: lower --adversary"
+        if margin.lost:
+            return "the discriminator no longer tells real from made: lower --generator-rate"
+        return None
 
 
 class Judged(NamedTuple):

@@ -11,23 +11,20 @@ from wplus.core.shapes import Images, W
 from wplus.models.encoder import EncoderNetwork
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.models.stylegan2 import StyleGAN2, StyleGAN2Config
-from wplus.training.codes import REMEMBERED, Memory
+from wplus.training.codes import REMEMBERED, Memory, encoded
 from wplus.training.faces import Faces
 from wplus.training.features import FrozenFeatures
-from wplus.training.game import Judge, Judged
+from wplus.training.game import Judge, Judged, StopRule
 from wplus.training.growth import grown, grown_encoder, plain, plain_encoder
 from wplus.training.look import Look
 from wplus.training.networks import Discriminator
-from wplus.training.precision import native, quick
+from wplus.training.precision import native
 from wplus.training.recipe import Recipe, Stage
 from wplus.training.sampler import code_statistics, sample_exactly
 from wplus.training.updates import Balance, Muon, descend, follow, risen, split_weights
 
 FEATURES = 64
 """Side in px at which features are compared; larger ones would cost as much as the networks that learn."""
-
-WORSE = 1.5
-"""A held-out error so many times that of the adversarial stage's beginning stops the run."""
 
 
 class Run(nn.Module):
@@ -61,8 +58,7 @@ class Run(nn.Module):
             discriminator = Discriminator(recipe.resolution, Discriminator.widths(recipe.channels))
         self.balance = Balance(2)  # reconstruction, adversary
         self.memory = Memory(recipe.w_dim)
-        self.register_buffer("best", torch.tensor(float("inf")))
-        self.best: Tensor
+        self.stop = StopRule()
         sample = faces.batch(torch.linspace(0, len(faces) - 1, min(len(faces), 256)).long())
         self.features = FrozenFeatures(trunk.to(device), sample.to(device), size=FEATURES)
         self.judge = Judge(discriminator, self.features, penalty=recipe.penalty)
@@ -131,22 +127,12 @@ class Run(nn.Module):
             self.resume(self.seen)
         return {name: value.item() for name, value in losses.items()}
 
-    def encode(self, real: Images, encoder: EncoderNetwork, generator: StyleGAN2) -> W:
-        """Codes in W, (batch, w_dim)."""
-        nothing = real.new_zeros(len(real), encoder.config.layers, encoder.config.w_dim)
-        start = encoder.mean.expand(len(real), -1)
-        with torch.no_grad():
-            mean_picture = generator.synthesis(encoder.mean.expand(1, encoder.config.layers, -1), noise="none")
-        with quick(self.device):
-            base, _ = encoder(real, start, nothing, lambda _: mean_picture.expand(len(real), -1, -1, -1))
-        return base
-
     @torch.no_grad()
     def codes(self, faces: Faces, *, most: int = 8_192) -> W:
         """What the averaged encoder says of up to `most` pictures."""
         parts = torch.linspace(0, len(faces) - 1, min(len(faces), most)).long().split(64)
         return torch.cat(
-            [self.encode(faces.batch(part).to(self.device), self.encoder_ema, self.generator_ema) for part in parts]
+            [encoded(faces.batch(part).to(self.device), self.encoder_ema, self.generator_ema) for part in parts]
         )
 
     @torch.no_grad()
@@ -156,7 +142,7 @@ class Run(nn.Module):
         The spread is the variance of frozen features of those samples over that of the reconstructions.
         """
         real = held_out.batch(torch.linspace(0, len(held_out) - 1, min(128, len(held_out))).long()).to(self.device)
-        codes = self.encode(real, self.encoder_ema, self.generator_ema)
+        codes = encoded(real, self.encoder_ema, self.generator_ema)
         draws = torch.Generator().manual_seed(0)
         if self.stage is Stage.WARM:
             self.memory.fill(codes)
@@ -168,21 +154,11 @@ class Run(nn.Module):
         variances = [self.features(x)[-1].float().mean(dim=(2, 3)).var(dim=0).sum() for x in (sampled, rebuilt)]
         error = float((rebuilt - real).square().mean())
         figures = {"held_out": error, "spread": float(variances[0] / variances[1])}
+        trouble = self.stop.objection(error, self.judge.margin) if self.stage is Stage.ADVERSARY else None
         if self.stage is not Stage.WARM:
             figures |= {"margin": float(self.judge.margin.value), "penalty": float(self.judge.margin.penalty)}
         rows = torch.cat([real[:16], rebuilt[:16], real[-16:], rebuilt[-16:], mixes, sampled[:32]])
-        return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=16), self._objection(error))
-
-    def _objection(self, error: float) -> str | None:
-        """Why it makes no sense to go on."""
-        if self.stage is not Stage.ADVERSARY:
-            return None
-        self.best.fill_(min(float(self.best), error))
-        if error > WORSE * float(self.best):
-            return f"the held-out error {error:.3g} is {WORSE} times what it was: lower --adversary"
-        if self.judge.margin.lost:
-            return "the discriminator tells real from made no more: lower --generator-rate"
-        return None
+        return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=16), trouble)
 
     def _render(self, w: W, generator: StyleGAN2) -> Images:
         return generator.synthesis(w[:, None].expand(-1, generator.config.layers, -1), noise="none", dtype=self.dtype)
@@ -190,7 +166,7 @@ class Run(nn.Module):
     def _warm_step(self, real: Images, draws: torch.Generator) -> dict[str, Tensor]:
         recipe = self.recipe
         rate = risen(recipe.warm_rate, recipe.generator_rate, self.seen / recipe.warm_images)
-        codes = self.encode(real, self.encoder, self.generator)
+        codes = encoded(real, self.encoder, self.generator)
         blur = torch.randn(codes.shape, generator=draws).to(self.device)
         fake = self._render(codes + recipe.blur * self.encoder.scale * blur, self.generator)
         with torch.no_grad():
@@ -240,7 +216,7 @@ class Run(nn.Module):
     def _codes(self, real: Images, draws: torch.Generator) -> W:
         """Codes of half of `real`, as many mixes of two faces' codes and draws of their Gaussian together."""
         half, quarter = len(real) // 2, len(real) // 4
-        codes = self.encode(real[:half], self.encoder, self.generator)
+        codes = encoded(real[:half], self.encoder, self.generator)
         self.memory.add(codes)
         return torch.cat([codes, self.memory.mixes(quarter, draws), self.memory.samples(quarter, draws)])
 
