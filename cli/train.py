@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
 from wplus.cli.options import device_option, output_option, progress, record_options, remark
-from wplus.models import Card
+from wplus.core.errors import TrainingError
+from wplus.models import Card, load_generator
+from wplus.models.encoder import read_encoder
 from wplus.models.squeezenet import SqueezeNetLevels
+from wplus.models.stylegan2 import StyleGAN2
 from wplus.pipelines.folder.jobs import folder_must_be_writable
 from wplus.training.faces import Faces, load_faces
 from wplus.training.generator import Run
+from wplus.training.precision import native
 from wplus.training.recipe import Recipe
 from wplus.training.run import Report, Trainable, export, load_checkpoint, train
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
@@ -34,6 +37,10 @@ RECIPES: dict[str, type[Recipe] | type[StyleMapRecipe]] = {"stylegan2": Recipe, 
 )
 @record_options(*RECIPES.values())
 @click.option("--features", type=click.Path(path_type=Path), help="SqueezeNet 1.1 weights.  [downloaded once]")
+@click.option(
+    "--start", help="A StyleGAN2 to go on from, a name or a file: of this resolution, or of half of it, which is grown."
+)
+@click.option("--start-encoder", type=click.Path(path_type=Path), help="An encoder of --start's codes.")
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the generator's file.")
 @click.option("--terms", default="unknown", show_default=True, help="Stored in the generator's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
@@ -43,6 +50,8 @@ def command(
     output: Path,
     model: str,
     features: Path | None,
+    start: str | None,
+    start_encoder: Path | None,
     licence: str,
     terms: str,
     every: int,
@@ -51,8 +60,9 @@ def command(
 ) -> None:
     """Train a generator on the aligned faces in FOLDER (pictures, or tar files of pictures).
 
-    The output folder gets checkpoint.pt, log.csv, sheets of samples as it goes, and generator.safetensors. The same
-    command goes on where it was stopped. `wplus train-encoder` makes an encoder for it; a StyleMapGAN holds its own.
+    The output folder gets checkpoint.pt, log.csv, sheets of reconstructions, mixes and samples as it goes, and
+    generator.safetensors with the encoder and the discriminator that were trained with it beside it; a StyleMapGAN
+    holds its own encoder. The same command resumes an interrupted run. A run that goes wrong stops with the reason.
 
     \b
     Examples:
@@ -64,11 +74,14 @@ def command(
     folder_must_be_writable(output)
     faces = load_faces(folder, resolution=recipe.resolution)
     training, held_out = faces.split(recipe.held_out)
-    precision = torch.bfloat16 if device != "mps" else torch.float32
-    trunk = SqueezeNetLevels(features).to(precision)
+    trunk = SqueezeNetLevels(features).to(native(device))
     run: Run | StyleMapRun
     if isinstance(recipe, Recipe):
-        run = Run(recipe, training, trunk=trunk, device=device)
+        encoder = None if start_encoder is None else read_encoder(start_encoder)
+        begun = None if start is None else load_generator(start).network
+        if begun is not None and not isinstance(begun, StyleGAN2):
+            raise TrainingError(f"{start}: a StyleGAN2 expected")
+        run = Run(recipe, training, trunk=trunk, start=begun, encoder=encoder, device=device)
     else:
         run = StyleMapRun(recipe, training, trunk=trunk, device=device)
     card = Card(
@@ -76,7 +89,7 @@ def command(
     )
     for _ in shown(run, held_out, output, every=every):
         if not run.warm:  # before, the mapping network is not yet a sampler
-            export(run, output / "generator.safetensors", card)
+            export(run, output, card)
     click.echo(output / "generator.safetensors")
 
 

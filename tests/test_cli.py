@@ -680,7 +680,7 @@ def test_training_ends_in_a_generator_and_can_be_gone_on_with(wplus, tmp_path):
     save_file(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "squeezenet.safetensors")
     command = ["train", tmp_path / "faces", "-o", tmp_path / "run", "--features", tmp_path / "squeezenet.safetensors"]
     command += ["--resolution", 16, "--batch", 8, "--warm-images", 16, "--every", 16]
-    command += ["--settle-images", 8, "--polish-images", 8, "--terms", "a test"]
+    command += ["--judge-images", 8, "--terms", "a test"]
     assert wplus(*command, "--images", 40)[0] == 0
     code, out, err = wplus(*command, "--images", 56)
     assert (code, out) == (0, f"{tmp_path / 'run' / 'generator.safetensors'}\n")

@@ -10,14 +10,19 @@ from PIL import Image
 
 from wplus.core import TrainingError
 from wplus.models import Card, load_generator
+from wplus.models.encoder import read_encoder
+from wplus.models.ops import upsample
 from wplus.models.squeezenet import SqueezeNetLevels
-from wplus.training import generator as generator_module
+from wplus.training.codes import Memory
 from wplus.training.faces import Faces, load_faces
+from wplus.training.features import FrozenFeatures
+from wplus.training.game import Judge, Judged, Margin
 from wplus.training.generator import Run
-from wplus.training.moments import MeanCritic
+from wplus.training.growth import grown, inherit
+from wplus.training.networks import Discriminator
+from wplus.training.precision import native
 from wplus.training.recipe import Recipe
 from wplus.training.run import export, load_checkpoint, save_checkpoint, train
-from wplus.training.sampler import code_statistics
 from wplus.training.stylemap import StyleMapRecipe, StyleMapRun
 from wplus.training.updates import Muon, split_weights
 
@@ -28,8 +33,7 @@ RECIPE = Recipe(
     mapping_layers=2,
     batch=8,
     warm_images=48,
-    settle_images=32,
-    polish_images=32,
+    judge_images=32,
     images=144,
 )
 STYLEMAP = StyleMapRecipe(
@@ -38,13 +42,6 @@ STYLEMAP = StyleMapRecipe(
 BOTH = pytest.mark.parametrize(
     ("kind", "recipe"), [(Run, RECIPE), (StyleMapRun, STYLEMAP)], ids=["stylegan2", "stylemap"]
 )
-
-
-@pytest.fixture(autouse=True)
-def few_samples(monkeypatch):
-    """Moments of samples that are quick to make; the command's test takes as many as a real run."""
-    monkeypatch.setattr(generator_module, "REMEMBERED", 64)
-    monkeypatch.setattr(generator_module, "POLISHED", 64)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +53,7 @@ def trunk(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
     save_file(torchvision.models.squeezenet1_1().state_dict(), path)
-    return SqueezeNetLevels(path).to(torch.bfloat16)
+    return SqueezeNetLevels(path).to(native("cpu"))
 
 
 def faces(count=120):
@@ -86,51 +83,87 @@ def test_a_resumed_run_is_the_unbroken_one(kind, recipe, trunk, tmp_path):
         assert torch.equal(weights(go(resumed, 2)), weights(unbroken))
 
 
-def test_the_switch_makes_the_mapping_network_the_codes_gaussian(trunk):
+def test_the_exported_mapping_network_samples_the_codes_of_faces(trunk):
     run = Run(RECIPE, faces(), trunk=trunk)
-    before = run.generator.synthesis
-    w = torch.randn(4, 8)
-    picture = before(w[:, None].expand(-1, 6, -1), noise="none").detach()
-    mean, root = code_statistics(run.encoder, run.faces, device="cpu")
-    run._switch()
-    # the same codes, shifted by the offset, give the same pictures
-    shifted = run.generator.synthesis((w + run.offset)[:, None].expand(-1, 6, -1), noise="none")
-    assert torch.allclose(shifted, picture, atol=1e-3 * float(picture.std()))
-    z = torch.randn(4000, 8)
-    mapped = run.generator.mapping(z) - run.offset
-    z = z * (z.square().mean(dim=1, keepdim=True)).rsqrt()
-    inside = (z @ root.T + mean + run.offset > 0).all(dim=1)  # a code in a thousand leaves the linear range
-    assert inside.float().mean() > 0.98
-    assert torch.allclose(mapped[inside], (z @ root.T + mean)[inside], atol=1e-3)
+    run.encoder_ema.base.weight.data.normal_(generator=torch.Generator().manual_seed(0))  # codes that differ
+    network, encoder = run.finished()
+    codes = run.codes(run.faces)
+    moved = codes + encoder.mean - run.encoder_ema.mean
+    pictures = [net.synthesis(w[:4, None].expand(-1, 6, -1)) for net, w in ((run.average, codes), (network, moved))]
+    assert torch.allclose(*pictures, atol=1e-3 * float(pictures[0].std()))
+    mapped = network.mapping(torch.randn(4000, 8, generator=torch.Generator().manual_seed(0)))
+    spread = float(moved.var(dim=0).sum().sqrt())
+    assert torch.allclose(mapped.mean(dim=0), moved.mean(dim=0), atol=0.1 * spread)
+    assert torch.allclose(mapped.T.cov(), moved.T.cov(), atol=0.1 * spread**2)
 
 
-def test_samples_of_a_finished_run_vary_more_by_its_spread(trunk):
-    run = Run(replace(RECIPE, spread=1.5), faces(), trunk=trunk)
-    before = copy.deepcopy(run.average)
-    run.offset += 1  # as the switch leaves it
-    torch.manual_seed(1)
-    mean = run.average.mapping(torch.randn(10_000, 8)).mean(dim=0)
-    rebuilt = run.look(faces(20)).figures["held_out"]
-    torch.manual_seed(1)
-    run._widen()
-    assert run.look(faces(20)).figures["held_out"] == pytest.approx(rebuilt, rel=1e-4)
-    w = torch.randn(4, 1, 8).expand(-1, 6, -1)
-    farther = before.synthesis(mean + 1.5 * (w - mean), noise="none")
-    assert torch.allclose(run.average.synthesis(w, noise="none"), farther, atol=1e-4 * float(farther.std()))
+def test_samples_have_the_moments_of_the_remembered_codes():
+    memory, draws = Memory(3), torch.Generator().manual_seed(0)
+    codes = torch.randn(5000, 3, generator=draws) @ torch.tensor([[1.0, 2, 0], [0, 1, 0], [0, 3, 0.1]]) + 5
+    memory.add(codes[:4096])
+    memory.add(codes[4096:])  # which take the place of the first ones
+    drawn, kept = memory.samples(20_000, draws), codes[904:]
+    assert torch.allclose(drawn.mean(dim=0), kept.mean(dim=0), atol=0.1)
+    assert torch.allclose(drawn.T.cov(), kept.T.cov(), atol=0.05 * float(kept.var(dim=0).sum()))
+    assert torch.allclose(memory.samples(4, draws, psi=0.0), kept.mean(dim=0).expand(4, -1), atol=1e-4)
+    low, high = kept.amin(dim=0), kept.amax(dim=0)
+    assert bool(((memory.mixes(100, draws) >= low) & (memory.mixes(100, draws) <= high)).all())
 
 
-def test_the_slope_of_the_means_leads_samples_towards_real_ones():
-    real = torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2, 3, 4, 5, 6]) + 3
-    made = torch.zeros(64, 6)
-    critic = MeanCritic(real, decay=0.5)
-    critic.begin(made)
-    first = float(critic.distance)
-    for _ in range(60):
-        made.requires_grad_(True)
-        (slope,) = torch.autograd.grad(critic(made), made)
-        made = (made - slope * real.std(dim=0).square() * 4).detach()
-    assert float(critic.distance) < 0.01 * first
-    assert torch.allclose(made.mean(dim=0), real.mean(dim=0), atol=0.3)
+def test_the_margin_is_answered_by_the_penalty_and_at_last_by_the_pace():
+    margin = Margin(0.3)
+    for _ in range(200):
+        margin.follow(torch.tensor(3.0))
+    assert (float(margin.penalty) > 0.6, float(margin.pace)) == (True, 1.0)
+    for _ in range(400):
+        margin.follow(torch.tensor(0.0))
+    assert float(margin.penalty) < 0.3
+    assert margin.lost
+    for _ in range(400):
+        margin.follow(torch.tensor(1.0))
+    assert float(margin.pace) == 1
+    assert not margin.lost
+
+
+def test_a_discriminator_learns_to_tell_two_kinds_of_pictures_apart(trunk):
+    torch.manual_seed(0)
+    features = FrozenFeatures(trunk, faces().batch(torch.arange(20)), size=64)
+    judge = Judge(Discriminator(16, (8, 8, 8)), features, penalty=0.01)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=2e-3, betas=(0.0, 0.99))
+    real, fake = (Judged(x, features(x)) for x in (torch.rand(8, 3, 16, 16), torch.rand(8, 3, 16, 16) - 1))
+    margins = []
+    for step in range(40):
+        loss, _, margin = judge.losses(real, fake, lazy=4 if step % 4 == 0 else 0)
+        margins.append(margin)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert margins[-1] > margins[0] + 0.5
+    with pytest.raises(ValueError, match="3 widths make 16 px, not 32"):
+        Discriminator(32, (8, 8, 8))
+
+
+def test_a_grown_generator_begins_as_the_smaller_one_enlarged(trunk):
+    small = Run(RECIPE, faces(), trunk=trunk)
+    ws = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
+    larger = grown(small.average, (8, 8, 8, 8)).requires_grad_(False)
+    picture = upsample(small.average.synthesis(ws, noise="none"))
+    grown_picture = larger.synthesis(torch.cat([ws, ws[:, -1:], ws[:, -1:]], dim=1), noise="none")
+    assert float((grown_picture - picture).std()) < 0.5 * float(picture.std())
+    inherit(Discriminator(32, (8, 8, 8, 8)), small.judge.discriminator)
+    with pytest.raises(TrainingError, match="one less expected"):
+        grown(small.average, (8, 8, 4))
+
+
+def test_a_run_goes_on_from_a_generator_and_its_encoder(trunk):
+    first = Run(RECIPE, faces(), trunk=trunk)
+    first.encoder.base.weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    first.encoder_ema.load_state_dict(first.encoder.state_dict())
+    network, encoder = first.finished()
+    second = Run(replace(RECIPE, warm_images=0), faces(), trunk=trunk, start=network, encoder=encoder)
+    figures = [run.look(faces(20)).figures["held_out"] for run in (first, second)]
+    assert figures[0] == pytest.approx(figures[1], rel=1e-3)
+    assert np.isfinite([*second.step().values()]).all()
 
 
 def test_the_switch_makes_the_mapping_network_sample_along_the_main_axes_of_stylemaps(trunk):
@@ -158,8 +191,12 @@ def test_a_run_writes_what_it_says_and_its_generator_opens(kind, recipe, trunk, 
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"checkpoint.pt", "log.csv", *(f"sheet-{mark:07}.png" for mark in marks)}
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + len(marks)
-    export(run, tmp_path / "g.safetensors", Card("tiny", terms="a test"))
-    generator = load_generator(tmp_path / "g.safetensors")
+    path = export(run, tmp_path, Card("tiny", terms="a test"))
+    generator = load_generator(path)
+    if kind is Run:
+        encoder = read_encoder(path.with_name("encoder.safetensors"))
+        assert encoder.generator == generator.fingerprint
+        assert path.with_name("discriminator.safetensors").exists()
     assert generator.resolution == 16
     assert generator.card.training["recipe"]["images"] == recipe.images
     assert torch.isfinite(generator(generator.sample(0))).all()
@@ -180,7 +217,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(trunk, tmp_path):
 def test_a_recipe_refuses_nonsense():
     with pytest.raises(ValueError, match="3 widths make 16 px, not 32"):
         Recipe(resolution=32, channels=(8, 8, 8))
-    with pytest.raises(ValueError, match="batch must be even"):
+    with pytest.raises(ValueError, match="batch must be a multiple of 8"):
         Recipe(batch=3)
     with pytest.raises(ValueError, match="3 widths from 8 px make 32 px, not 64"):
         StyleMapRecipe(channels=(8, 8, 8))

@@ -9,13 +9,13 @@ from torch.optim import Optimizer
 from wplus.core.shapes import Images
 from wplus.training.augment import augmented
 from wplus.training.features import FrozenFeatures
-from wplus.training.networks import Discriminator
+from wplus.training.networks import Heads
 from wplus.training.updates import descend
 
 
 def contest(
     features: FrozenFeatures,
-    discriminator: Discriminator,
+    discriminator: Heads,
     fake: Images,
     real: Images,
     optimisers: Mapping[str, Optimizer],

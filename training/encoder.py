@@ -20,6 +20,7 @@ from wplus.models.encoder import EncoderConfig, EncoderNetwork
 from wplus.optimisation import Objective, Perceptual, Pixel
 from wplus.training.faces import Faces
 from wplus.training.look import Look
+from wplus.training.precision import native, quick
 from wplus.training.updates import Muon, descend, risen, split_weights
 
 LARGEST = 256
@@ -120,9 +121,9 @@ class EncoderRun(nn.Module):
         images = torch.cat([real, pictures])
         looks = int(torch.randint(self.network.config.looks, ()))
         # two contexts: torch 2.6 would give weights that one has rounded without gradients to the other
-        with torch.autocast(self.device, dtype=torch.bfloat16), torch.no_grad():
+        with quick(self.device), torch.no_grad():
             before = self.network.parts(images, self.render, looks=looks)
-        with torch.autocast(self.device, dtype=torch.bfloat16):
+        with quick(self.device):
             base, offsets = self.network(images, *before, self.render)
         ws = base[:, None] + offsets
         losses = self.compare(self.render(ws[:count]), real)
@@ -135,11 +136,11 @@ class EncoderRun(nn.Module):
 
     def render(self, ws: Ws) -> Images:
         """Pictures of codes."""
-        return self._generator.network.synthesis(ws, dtype=torch.bfloat16)
+        return self._generator.network.synthesis(ws, dtype=native(self.device))
 
     def compare(self, images: Images, real: Images) -> dict[str, Tensor]:
         """Image2StyleGAN's loss by term, averaged over the pictures."""
-        with torch.autocast(self.device, dtype=torch.bfloat16):
+        with quick(self.device):
             losses = self._objective.against(real)(images)
         return {name: loss.mean() for name, loss in losses.items()}
 

@@ -12,13 +12,14 @@ from wplus.models import IdentityNetwork
 from wplus.models.squeezenet import SqueezeNetLevels
 from wplus.optimisation.losses.identity import chips, face_place
 from wplus.training.faces import Faces
-from wplus.training.networks import Discriminator
+from wplus.training.networks import Heads
+from wplus.training.precision import quick
 
 PLACES = 16
 """Pictures that tell where faces lie."""
 
 SIZE = 96
-"""Side in pixels at which the frozen network sees pictures."""
+"""Side in pixels at which the frozen network sees pictures unless told otherwise."""
 
 
 class FrozenFeatures:
@@ -27,10 +28,11 @@ class FrozenFeatures:
     Args:
         trunk: frozen, on the device of the pictures.
         sample: pictures that tell the scales.
+        size: side in pixels at which the trunk sees pictures.
     """
 
-    def __init__(self, trunk: SqueezeNetLevels, sample: Images) -> None:
-        self._trunk = trunk
+    def __init__(self, trunk: SqueezeNetLevels, sample: Images, *, size: int = SIZE) -> None:
+        self._trunk, self._size = trunk, size
         with torch.no_grad():
             levels = self(sample)
         # half the channel's own scale and half the level's: dead channels would blow up on their own
@@ -38,17 +40,23 @@ class FrozenFeatures:
 
     def __call__(self, images: Images) -> list[Tensor]:
         """Feature maps of pictures, one a level."""
-        return self._trunk(functional.interpolate(images, size=(SIZE, SIZE), mode="bilinear", antialias=False))
+        if images.shape[2] != self._size:
+            images = functional.interpolate(images, size=(self._size, self._size), mode="bilinear", antialias=False)
+        return self._trunk(images)
 
     def distance(self, ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
         """Squared distance of standardised features, summed over levels, averaged over pictures."""
         pairs = zip(ours, theirs, self.scales, strict=True)
         return torch.stack([((a.float() - b.float()) / scale).square().mean() for a, b, scale in pairs]).sum()
 
-    def judge(self, discriminator: Discriminator, images: Images, levels: list[Tensor]) -> list[Tensor]:
-        """What a discriminator says of pictures and their levels, in bf16."""
-        with torch.autocast(images.device.type, dtype=torch.bfloat16):
-            return discriminator(images, [x.float() / scale for x, scale in zip(levels, self.scales, strict=True)])
+    def standard(self, levels: list[Tensor]) -> list[Tensor]:
+        """Levels divided by their scales."""
+        return [x.float() / scale for x, scale in zip(levels, self.scales, strict=True)]
+
+    def judge(self, discriminator: Heads, images: Images, levels: list[Tensor]) -> list[Tensor]:
+        """What a discriminator says of pictures and their levels, in the precision that is quickest."""
+        with quick(images.device.type):
+            return discriminator(images, self.standard(levels))
 
 
 class FrozenIdentity:
@@ -73,11 +81,11 @@ class FrozenIdentity:
         self.place = torch.stack(places).mean(dim=0)
 
     def distance(self, ours: Images, theirs: Images) -> Tensor:
-        """Squared distance of descriptors, averaged over pictures; the gradient goes to `ours`, in bf16."""
+        """Squared distance of descriptors, averaged over pictures; the gradient goes to `ours`."""
         with torch.no_grad():
             known = self._describe(theirs)
         return (self._describe(ours) - known).square().sum(dim=1).mean()
 
     def _describe(self, images: Images) -> Descriptors:
-        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+        with quick(images.device.type):
             return self._network(chips(images, self.place.expand(len(images), -1, -1))).float()

@@ -14,7 +14,9 @@ import torch
 from wplus.core.errors import TrainingError
 from wplus.core.files import replacing
 from wplus.core.images import write_picture
+from wplus.core.tensorfile import write_tensors
 from wplus.models import Card, Generator
+from wplus.models.generator import read_generator
 from wplus.training.faces import Faces
 from wplus.training.generator import Run
 from wplus.training.look import Look
@@ -83,6 +85,7 @@ def train(run: Trainable, held_out: Faces, folder: Path, *, every: int = 5_000) 
 
     Raises:
         OutputError: the folder cannot be written.
+        TrainingError: the run's own look says that it makes no sense to go on.
     """
     began, sums, steps, since = time.monotonic(), dict[str, float](), 0, run.seen
     while run.seen < run.recipe.images:
@@ -97,6 +100,8 @@ def train(run: Trainable, held_out: Faces, folder: Path, *, every: int = 5_000) 
             write_picture(folder / f"sheet-{run.seen:07}.png", look.sheet)
             _log(report, folder / "log.csv")
             yield report
+            if look.trouble is not None:
+                raise TrainingError(f"stopped at {run.seen:,} pictures: {look.trouble}")
             began, sums, steps, since = time.monotonic(), {}, 0, run.seen
 
 
@@ -151,14 +156,26 @@ def load_checkpoint(run: Trainable, path: Path) -> None:
 
 
 @torch.no_grad()
-def export(run: Run | StyleMapRun, path: Path, card: Card) -> None:
-    """Write the averaged generator in fp16, with its recipe and its last figures in the header.
+def export(run: Run | StyleMapRun, folder: Path, card: Card) -> Path:
+    """Write the averaged generator in fp16, with its recipe in the header; gives its path.
+
+    A StyleGAN2 has its encoder and its discriminator beside it.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: a file cannot be written.
     """
-    network = copy.deepcopy(run.average).cpu()
-    z = torch.randn(10_000, network.config.z_dim, generator=torch.Generator().manual_seed(0))
-    network.mapping.w_avg.copy_(network.mapping(z).mean(dim=0))
     training = {"recipe": asdict(run.recipe), "images_seen": run.seen, "training_faces": len(run.faces)}
-    Generator(network, replace(card, training=training)).save(path, dtype=torch.float16)
+    path = folder / "generator.safetensors"
+    if isinstance(run, StyleMapRun):
+        network = copy.deepcopy(run.average).cpu()
+        z = torch.randn(10_000, network.config.z_dim, generator=torch.Generator().manual_seed(0))
+        network.mapping.w_avg.copy_(network.mapping(z).mean(dim=0))
+        Generator(network, replace(card, training=training)).save(path, dtype=torch.float16)
+        return path
+    plain, encoder = run.finished()
+    Generator(plain, replace(card, training=training)).save(path, dtype=torch.float16)
+    encoder.generator = read_generator(path).fingerprint
+    encoder.save(folder / "encoder.safetensors", licence=card.licence, terms=card.terms, training=training)
+    halves = {name: weight.half() for name, weight in run.judge.discriminator.state_dict().items()}
+    write_tensors(folder / "discriminator.safetensors", halves, {"kind": "discriminator", "training": training})
+    return path

@@ -26,7 +26,8 @@ from wplus.training.adversary import contest
 from wplus.training.faces import Faces
 from wplus.training.features import FrozenFeatures, FrozenIdentity
 from wplus.training.look import Look
-from wplus.training.networks import Discriminator
+from wplus.training.networks import Heads
+from wplus.training.precision import native, quick
 from wplus.training.updates import Balance, Muon, between, descend, follow, risen, split_weights
 
 MAX_CHANNELS = 192
@@ -85,7 +86,7 @@ class StyleMapRun(nn.Module):
         self.recipe, self.faces, self.device = recipe, faces, device
         sizes = (recipe.channels, recipe.w_dim, recipe.w_dim, recipe.side, recipe.mapping_layers)
         self.network = StyleMapGAN(StyleMapGANConfig(*sizes))
-        self.discriminator = Discriminator()
+        self.discriminator = Heads()
         self.balance = Balance(2)
         self.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
@@ -150,13 +151,13 @@ class StyleMapRun(nn.Module):
         return Look(figures, sheet(rows.clamp(-1, 1).cpu(), columns=8))
 
     def _encode(self, images: Images) -> Ws:
-        with torch.autocast(self.device, dtype=torch.bfloat16):
+        with quick(self.device):
             return self.network.encoder(images).float()
 
     def _warm_step(self, real: Images) -> dict[str, float]:
         recipe = self.recipe
         done = self.seen / recipe.warm_images
-        rebuilt = self.network.synthesis(self._encode(real), dtype=torch.bfloat16)
+        rebuilt = self.network.synthesis(self._encode(real), dtype=native(self.device))
         losses = self._reconstruction(rebuilt, real, pixels_only=done < recipe.pixels_only)
         rate = risen(recipe.warm_rate, recipe.rate, done)
         descend(torch.stack([*losses.values()]).sum(), self.optimisers, {"matrices": rate, "others": rate})
@@ -167,7 +168,7 @@ class StyleMapRun(nn.Module):
         recipe = self.recipe
         count = recipe.batch - recipe.batch // 4
         drawn = self.network.mapping(torch.randn(recipe.batch - count, recipe.w_dim, device=self.device))
-        fake = self.network.synthesis(torch.cat([self._encode(real[:count]), drawn]), dtype=torch.bfloat16)
+        fake = self.network.synthesis(torch.cat([self._encode(real[:count]), drawn]), dtype=native(self.device))
         found = self._encode(fake[count:].detach())
         latent = (found - drawn.detach()).square().mean()
         leaf = fake.detach().requires_grad_(True)  # the picture, at which the gradients meet

@@ -80,13 +80,20 @@ def split_weights(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Param
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix with all its singular values brought near 1: to 0.7 to 1.2, by a quintic iteration in bf16."""
+    """The matrix with all its singular values brought near 1: to 0.7 to 1.2, by a quintic iteration.
+
+    The iteration multiplies the matrix by polynomials of its smaller Gram matrix, so it is the polynomials that are
+    multiplied, which for a wide matrix takes a fraction of the products.
+    """
     wide = matrix.shape[0] <= matrix.shape[1]
-    x = (matrix if wide else matrix.T).bfloat16()
+    x = (matrix if wide else matrix.T).float()
     x = x / (x.norm() + torch.finfo(torch.float32).tiny)
+    square = x @ x.T
+    product = one = torch.eye(len(square), device=x.device)
     for _ in range(5):
-        square = x @ x.T
-        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+        step = 3.4445 * one - 4.7750 * square + 2.0315 * square @ square
+        product, square = step @ product, step @ step @ square
+    x = product @ x
     return (x if wide else x.T).to(matrix.dtype)
 
 

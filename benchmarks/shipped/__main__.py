@@ -15,15 +15,28 @@ import click
 import torch
 
 from benchmarks.shipped import generator as samples
+from benchmarks.shipped import held_out as unseen
 from benchmarks.shipped import identity, inversion, perceptual, spatial
 from benchmarks.shipped.figures import Figure, show
 from wplus.core.files import replacing
-from wplus.models import load_generator
+from wplus.models import load_encoder, load_generator
+from wplus.models.encoder import read_encoder
 from wplus.models.googlenet import load_googlenet
 from wplus.training.faces import load_faces
 
 HELD_OUT = 3_000
-PARTS = ("faces", "distribution", "neighbours", "inversion", "encoder", "ranks", "guides", "identity", "stylemap")
+PARTS = (
+    "faces",
+    "distribution",
+    "neighbours",
+    "inversion",
+    "held-out",
+    "encoder",
+    "ranks",
+    "guides",
+    "identity",
+    "stylemap",
+)
 FACES_64 = inversion.Bars(mse=0.008, identity=0.5, same=85)
 
 
@@ -31,13 +44,16 @@ FACES_64 = inversion.Bars(mse=0.008, identity=0.5, same=85)
 @click.argument("shared", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--generator", default="faces-64", show_default=True)
+@click.option("--encoder", type=click.Path(path_type=Path), help="For held-out faces.  [the generator's own]")
 @click.option("--stylemap", default="stylemap-faces", show_default=True)
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="May be given several times.")
-def main(shared: Path, output: Path, generator: str, stylemap: str, only: tuple[str, ...]) -> None:
+def main(
+    shared: Path, output: Path, generator: str, encoder: Path | None, stylemap: str, only: tuple[str, ...]
+) -> None:
     """Measure, print, and write figures.json and the sheets."""
     parts = only or PARTS
     photos, networks = shared / "photos", shared / "networks"
-    network = load_generator(generator)
+    network, coder = load_generator(generator), None if encoder is None else read_encoder(encoder)
     click.echo(f"{network.name} {network.fingerprint}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     found: dict[str, list[Figure]] = {}
 
@@ -48,7 +64,7 @@ def main(shared: Path, output: Path, generator: str, stylemap: str, only: tuple[
     if "faces" in parts:
         samples.sheet(network, output)
         tell("samples", samples.faces_and_variety(network))
-    if {"distribution", "neighbours", "ranks", "guides"} & set(parts):
+    if {"distribution", "neighbours", "held-out", "ranks", "guides"} & set(parts):
         recipe = network.card.training.get("recipe", {})
         held = recipe.get("held_out", HELD_OUT)
         if "held_out" not in recipe:
@@ -62,6 +78,8 @@ def main(shared: Path, output: Path, generator: str, stylemap: str, only: tuple[
     if "inversion" in parts:
         embedded = inversion.invert_all(network, photos)
         tell("inversion", inversion.reconstruction(network, embedded, FACES_64) + inversion.edits(network, embedded))
+    if "held-out" in parts:
+        tell("held-out faces", unseen.through_w(network, coder or load_encoder(network), held_out, output))
     if "encoder" in parts:
         tell("encoder", inversion.encoder(network, photos))
     if {"ranks", "guides"} & set(parts):
