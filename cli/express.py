@@ -6,9 +6,12 @@ from pathlib import Path
 import click
 
 from wplus.cli.options import FINITE, device_option, opener, output_option, write_result
+from wplus.cli.photographs import mark_option, write_photograph
 from wplus.core.files import check_not_input
-from wplus.editing import Relative, transfer_expression
+from wplus.core.photograph import open_photograph
+from wplus.editing import Relative
 from wplus.models.checkpoints.latents import load_latent
+from wplus.pipelines.express import express, express_photo
 
 
 @click.command()
@@ -33,6 +36,21 @@ from wplus.models.checkpoints.latents import load_latent
 @click.option(
     "--normalise", is_flag=True, help="Divide the difference by its norm, so that strength is the length of the step."
 )
+@click.option(
+    "--lender",
+    "lenders",
+    nargs=2,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="NEUTRAL EXPRESSIVE",
+    help="One more person; all are averaged, so that what is theirs alone fades.",
+)
+@click.option(
+    "--photo",
+    type=click.Path(path_type=Path),
+    help="The photograph of TARGET: carry the expression into it.",
+)
+@mark_option
 @click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
 def command(
@@ -43,26 +61,36 @@ def command(
     strength: float,
     threshold: str,
     normalise: bool,
+    lenders: tuple[tuple[Path, Path], ...],
+    photo: Path | None,
+    marked: bool,
     generator: str | None,
     device: str,
 ) -> None:
     """Add what differs between NEUTRAL and EXPRESSIVE, two latents of one person, to TARGET.
 
     \b
-    Example:
-      wplus express me.safetensors her_neutral.safetensors her_smile.safetensors -o smile.png --strength 1.2
+    Examples:
+      wplus express me.safetensors her_neutral.safetensors her_smile.safetensors -o smile.png --photo me.jpg
+      wplus express me.safetensors a.safetensors a1.safetensors --lender b.safetensors b1.safetensors -o s.safetensors
     """
-    check_not_input(output, target, neutral, expressive)
+    pairs = [(neutral, expressive), *lenders]
+    check_not_input(output, target, *(path for pair in pairs for path in pair), *filter(None, [photo]))
     try:
         number = float(threshold.removesuffix("%"))
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
         raise click.UsageError(f"--threshold {threshold} is neither a number from 0 nor a percentage")
-    person, before, after = (load_latent(path) for path in (target, neutral, expressive))
-    network = opener([person, before, after], generator, device)
+    person = load_latent(target)
+    before, after = ([load_latent(path) for path in paths] for paths in zip(*pairs, strict=True))
+    network = opener([person, *before, *after], generator, device)
     level: float | Relative = Relative(number / 100) if threshold.endswith("%") else number
     if isinstance(level, Relative) and (person.origin is None or person.origin.w_radius is None):
         level = level.share * network().w_radius
-    edited = transfer_expression(person, before, after, strength=strength, threshold=level, normalise=normalise)
-    write_result(output, edited, network)
+    edited = express(person, before, after, strength=strength, threshold=level, normalise=normalise)
+    if photo is None:
+        write_result(output, edited, network)
+    else:
+        result = express_photo(open_photograph(photo), edited, network())
+        write_photograph(output, result, edit=f"expression, strength {strength:g}", marked=marked)

@@ -12,6 +12,7 @@ import click
 
 COMMANDS = {
     "align": "Align faces: crop them from photographs as FFHQ did.",
+    "faces": "Number the faces of a photograph, as --face counts them.",
     "invert": "Invert photographs: align, then find their codes.",
     "render": "Render codes as pictures.",
     "restore": "Return an edited face to its photograph.",

@@ -14,6 +14,8 @@ from wplus.core.files import replacing
 from wplus.core.images import to_bytes, write_picture
 from wplus.core.shapes import Images, Picture, Resized, ResizedImages
 
+_CODECS = {".mp4": ("libx264", {"crf": "16"}), ".webm": ("libvpx-vp9", {"crf": "24", "b": "0"})}
+
 SHOWN_SIZE = 256
 """Smaller frames are enlarged in animations and strips, so that one sees something."""
 
@@ -39,7 +41,7 @@ def sheet(images: Images, *, columns: int) -> Resized:
 
 
 def write_frames(path: str | Path, images: Images, *, seconds: float = 3.0) -> None:
-    """Write frames by suffix: .gif or .mp4 play them in `seconds`, .png and .jpg lay them side by side.
+    """Write frames by suffix: .gif, .mp4 or .webm play them in `seconds`, .png and .jpg lay them side by side.
 
     Raises:
         OutputError: another suffix, or the file cannot be written.
@@ -51,12 +53,12 @@ def write_frames(path: str | Path, images: Images, *, seconds: float = 3.0) -> N
     frames = shown(images)
     if suffix == ".gif":
         _write_gif(path, frames, seconds=seconds)
-    elif suffix == ".mp4":
-        _write_mp4(path, frames, seconds=seconds)
+    elif suffix in _CODECS:
+        _write_video(path, frames, seconds=seconds)
     elif suffix in {".png", ".jpg", ".jpeg", ".webp"}:
         write_picture(path, strip(frames))
     else:
-        raise OutputError(f"{path}: cannot write frames as '{suffix}'; use .gif, .mp4, .png, .jpg or .webp")
+        raise OutputError(f"{path}: cannot write frames as '{suffix}'; use .gif, .mp4, .webm, .png, .jpg or .webp")
 
 
 def _write_gif(path: str | Path, frames: Images, *, seconds: float) -> None:
@@ -66,14 +68,15 @@ def _write_gif(path: str | Path, frames: Images, *, seconds: float) -> None:
         pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=duration, loop=0)
 
 
-def _write_mp4(path: str | Path, frames: Images, *, seconds: float) -> None:
+def _write_video(path: str | Path, frames: Images, *, seconds: float) -> None:
     av = load("av")
-    height, width = (side - side % 2 for side in frames.shape[2:])  # H.264 halves the colours' resolution
+    codec, options = _CODECS[Path(path).suffix.lower()]
+    height, width = (side - side % 2 for side in frames.shape[2:])  # codecs halve the colours' resolution
     with replacing(path) as temporary, av.open(str(temporary), "w") as container:
         rate = Fraction(len(frames) / seconds).limit_denominator(1000)
-        stream = container.add_stream("libx264", rate=rate)
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": "16"}
+        stream.options = options
         for picture in frames:
             frame = av.VideoFrame.from_ndarray(to_bytes(picture[:, :height, :width]), format="rgb24")
             container.mux(stream.encode(frame))

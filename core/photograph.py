@@ -162,8 +162,8 @@ def _from_cmyk(image: Image.Image, profile: bytes | None) -> Image.Image:
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             done = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (OSError, ImageCms.PyCMSError):
-            pass
-        else:
+            done = None
+        if done is not None:
             done.info = image.info
             return done
     done = image.convert("RGB")

@@ -109,7 +109,7 @@ def change(
     fade, shapes = torch.zeros_like(weight), torch.zeros_like(weight)
     if settings.renews:
         small = functional.interpolate(shift[None], (64, 64), mode="bilinear", antialias=True)[0]
-        fade = _renewed(*(looked_at(parts, small) for parts in (seen, shown)), edited, size) * weight
+        fade = _renewed(looked_at(seen, small), looked_at(shown, small), edited, size) * weight
         shapes = _reshaped(looked, new) * weight * (1 - fade)
     kept = 1.02 - fade
     around = blurred(missed * kept, _TONE) / blurred(kept, _TONE)  # the tone of what stays, not of what goes

@@ -195,11 +195,12 @@ def choose(known: Mapping[str, Direction], strengths: Mapping[str, float]) -> li
 
 
 def parts(moves: Sequence[Direction]) -> Carry:
-    """The parts of a photograph that directions are about; where one is about all of it, so is its light."""
+    """The parts of a photograph that directions are about, with their tint where that is what changes: all, or hair."""
     names = {item.about.region for item in moves if item.strength}
     if None in names:
         return Carry(where=tuple(GROUPS), light=1.0)
-    return Carry(where=tuple(sorted({group for name in names if name for group in GROUPS_OF.get(name, ("face",))})))
+    groups = {group for name in names if name for group in GROUPS_OF.get(name, ("face",))}
+    return Carry(where=tuple(sorted(groups or {"face"})), light=float(names == {"hair"}))
 
 
 GROUPS_OF: Mapping[str, tuple[str, ...]] = {"hair": ("hair",), "head": ("face", "hair")}

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from wplus.alignment.warp import Array
 from wplus.core.shapes import Picture
 from wplus.models.parser import CLASSES, Parts, load_parser
 
@@ -82,11 +83,12 @@ def _oval(size: int) -> Float[Tensor, "1 64 64"]:
 
 def _guided(picture: Picture, weights: Float[Tensor, "1 height width"]) -> Float[Tensor, "1 height width"]:
     """Weights that follow the picture's edges (He, Sun, Tang 2010, "Guided Image Filtering", equations 5 and 6)."""
-    guide, values = picture.mean(0).numpy(), weights[0].numpy()
+    guide, values = (x.double().numpy() for x in (picture.mean(0), weights[0]))
     window = 2 * max(1, round(_RADIUS * picture.shape[1])) + 1
 
-    def mean(x):  # type: ignore[no-untyped-def]
-        return scipy.ndimage.uniform_filter(x, window, mode="nearest")
+    def mean(x: Array) -> Array:
+        found: Array = scipy.ndimage.uniform_filter(x, window, mode="nearest")
+        return found
 
     middle, level = mean(guide), mean(values)
     slope = (mean(guide * values) - middle * level) / (mean(guide * guide) - middle**2 + _EDGE)

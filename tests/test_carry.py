@@ -7,11 +7,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from wplus.alignment import Alignment
+from wplus.alignment import Alignment, crop
 from wplus.core.errors import FaceError
+from wplus.core.images import resized
+from wplus.core.photograph import Photograph
+from wplus.models.parser import CLASSES
 from wplus.pipelines.carry import Carry, carry, carry_crop
 from wplus.pipelines.flow import flow
-from wplus.pipelines.parts import GROUPS
+from wplus.pipelines.morph import End, morph_frames
+from wplus.pipelines.parts import GROUPS, allowed_places, parse
+from wplus.pipelines.restore import restore_edit
 
 
 def blobs(*places, size=64, seed=0):
@@ -103,3 +108,50 @@ def test_a_photograph_of_another_size_is_refused(photo):
 def test_two_faces_at_once_are_refused(photo):
     with pytest.raises(ValueError, match="two renderings"):
         carry(photo, blobs((28, 30)).expand(2, -1, -1, -1), blobs((34, 33)).expand(2, -1, -1, -1), QUAD)
+
+
+def test_the_parser_gives_probabilities():
+    parts = parse(torch.zeros(3, 64, 64), torch.rand(3, 64, 64))
+    assert parts.shape == (2, len(CLASSES), 64, 64)
+    assert torch.allclose(parts.sum(1), torch.ones(2, 64, 64), atol=1e-4)
+
+
+def test_an_oval_stands_for_a_face_that_is_not_seen():
+    parts = torch.zeros(len(CLASSES), 64, 64)
+    parts[0] = 1.0  # all background
+    face = allowed_places(torch.zeros(3, 64, 64), parts, ("face",))[0]
+    hair = allowed_places(torch.zeros(3, 64, 64), parts, ("hair",))[0]
+    assert face[36, 32] > 0.9 and face[2, 2] < 0.05
+    assert hair[36, 32] < 0.1 and hair[2, 2] > 0.9
+
+
+def test_a_latent_that_was_not_edited_gives_the_photograph(mini, photo):
+    latent = replace(mini.sample(seed=1), origin=mini.origin(crop=QUAD.to_json(), settings={}))
+    assert restore_edit(Photograph(photo), latent, mini, anyway=True).picture is photo
+
+
+def test_an_edited_latent_changes_the_photograph_in_its_place(mini, photo):
+    latent = replace(mini.sample(seed=1), origin=mini.origin(crop=QUAD.to_json(), settings={}))
+    edited = latent.edited(mini.sample(seed=2).ws, edit="another")
+    result = restore_edit(Photograph(photo), edited, mini, settings=EVERYWHERE, anyway=True).picture
+    assert torch.equal(result[:, :, :28], photo[:, :, :28])
+    assert not torch.equal(result, photo)
+
+
+def test_another_photographs_latent_is_refused(mini, photo):
+    latent = replace(mini.sample(seed=1), origin=mini.origin(crop=QUAD.to_json(), settings={}))
+    with pytest.raises(FaceError, match="does not look like the face"):
+        restore_edit(Photograph(photo), latent, mini)
+
+
+def test_a_morph_begins_and_ends_with_the_photographs(mini, photo):
+    latents = tuple(mini.sample(seed=seed) for seed in (1, 2))
+    faces = [crop(photo, replace(QUAD, size=48)).picture, torch.zeros(3, 48, 48)]
+    ends = []
+    for latent, face in zip(latents, faces, strict=True):
+        shown = mini(latent)[0].clamp(-1, 1)
+        ends.append(End(shown, face - resized(shown, height=48, width=48)))
+    frames = list(morph_frames(mini, latents, tuple(ends), [0.0, 0.5, 1.0]))
+    assert torch.allclose(frames[0], faces[0], atol=1e-5)
+    assert torch.allclose(frames[2], faces[1], atol=1e-5)
+    assert frames[1].isfinite().all()

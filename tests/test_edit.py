@@ -158,7 +158,7 @@ def test_a_sheet_shows_five_strengths_and_a_folder_keeps_names(portrait, file, t
             "wplus: --smile is no option, and as a direction it needs a strength, for instance --smile 0.8;"
             " see `wplus edit --help`",
         ),
-        (("x.jpg", "--smile", "1"), 1, "wplus: x.jpg: no such file or folder; check the name"),
+        (("x.jpg", "--smile", "1"), 1, "wplus: x.jpg: no such file; check the name"),
         (
             ("x.jpg",),
             2,
