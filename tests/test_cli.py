@@ -394,7 +394,7 @@ def test_a_morph_is_a_strip_an_animation_or_one_latent(wplus, latents, tmp_path)
     assert torch.equal(Latent.load(tmp_path / "a.safetensors").ws, Latent.load(a).ws)
     code, _, err = wplus("morph", a, b, "-o", tmp_path / "m.avi")
     assert code == 1
-    assert "use .gif, .mp4, .png" in err
+    assert "use .gif, .mp4, .webm, .png" in err
 
 
 def test_crossover_and_expression_write_what_the_suffix_says(wplus, latents, tmp_path):
