@@ -27,6 +27,7 @@ def working(done):
     def work(jobs, todo):
         for job in todo:
             done.append(job.source)
+            job.stem.parent.mkdir(exist_ok=True)
             job.stem.with_suffix(".safetensors").touch()
             yield job, Outcome("done", f"{job.stem.name}.safetensors")
 
