@@ -290,16 +290,17 @@ def test_the_shipped_preconditioner_belongs_to_the_shipped_generator(cache):
 
 def test_another_number_of_directions_is_measured_where_a_preconditioner_ships(cache, monkeypatch):
     generator, asked = load_generator("faces-64"), []
+    objective = image2stylegan(load_perceptual(generator.card.perceptual))
 
     def measured(generator, network, directions, *, watch):
         asked.append(directions)
         return torch.randn(directions, generator.layers, generator.w_dim)
 
     monkeypatch.setattr("wplus.inversion.curvature.measure", measured)
-    shipped = factor_for(generator, PIXEL, WPlus(), QuasiNewton().directions)
+    shipped = factor_for(generator, objective, WPlus(), QuasiNewton().directions)
     other = QuasiNewton().directions - 1
     for number in (other, 1, other):
-        found = factor_for(generator, PIXEL, WPlus(), number)
+        found = factor_for(generator, objective, WPlus(), number)
         assert len(found) == number and not torch.equal(found, shipped)
     assert asked == [other, 1]  # and each once
 
