@@ -1,13 +1,15 @@
 """Masks that people paint over a photograph or over its crop, as they lie in the crop."""
 
+import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from wplus.alignment.ffhq import Alignment
 from wplus.alignment.local import crop_mask
 from wplus.alignment.masks import FAINT, as_mask, same_shape
 from wplus.core.errors import ImageError
-from wplus.core.images import PICTURE_SUFFIXES, find_pictures, read_photo
+from wplus.core.images import PICTURE_SUFFIXES, read_photo
 from wplus.core.shapes import PooledMask
 
 
@@ -40,18 +42,26 @@ def painted_mask(path: str | Path, alignment: Alignment) -> PooledMask:
     )
 
 
-def mask_sum(given: Path | None) -> dict[str, str]:
-    """What tells a mask, or a folder of them, from others: a sum of all bytes; nothing where there is none.
+def mask_sums(given: Path | None) -> Callable[[Path], dict[str, str]]:
+    """A function of a photograph: what tells its mask from others, a sum of its bytes; nothing where it has none.
 
-    Raises:
-        ImageError: it cannot be read.
+    Args:
+        given: the mask, or a folder with the masks of many; None for none.
     """
-    if given is None:
-        return {}
-    digest = hashlib.sha256()
-    for path in find_pictures(given):
-        digest.update(path.name.encode() + path.read_bytes())
-    return {"mask": digest.hexdigest()[:16]}
+
+    @functools.cache
+    def sum_of(file: Path) -> str:
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+    def described(photo: Path) -> dict[str, str]:
+        if given is None:
+            return {}
+        try:
+            return {"mask": sum_of(mask_file(given, photo))}
+        except (ImageError, OSError):
+            return {"mask": ""}  # whoever reads it says what is wrong
+
+    return described
 
 
 def mask_file(given: Path, photo: Path) -> Path:

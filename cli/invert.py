@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 
 import click
 
-from wplus.alignment.painted import mask_sum
+from wplus.alignment.painted import mask_sums
 from wplus.cli.folders import report
 from wplus.cli.options import (
     LOG,
@@ -185,7 +185,11 @@ def command(
                 raise KeyboardInterrupt
         unfinished.end()
 
-    described = prepared.to_json() | {"cropped": cropped, "face": face} | mask_sum(mask)
+    common, masks = prepared.to_json() | {"cropped": cropped, "face": face}, mask_sums(mask)
+
+    def described(photo: Path) -> Mapping[str, Any]:
+        return common | masks(photo)
+
     report(run(photos, output, settings=described, suffix=".safetensors", work=work, note=remark), as_json=as_json)
 
 

@@ -28,10 +28,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         # the suffix stays: writers such as Pillow and PyAV choose the format by it
         temporary = target.parent / f".wplus-{secrets.token_hex(6)}{target.suffix}"
         temporary.touch(exist_ok=False)  # not by mkstemp, whose files only their owner can read
+        rights = temporary.stat().st_mode
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
     try:
         yield temporary
+        temporary.chmod(rights)  # some writers make the file anew, for its owner alone
         temporary.replace(target)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error

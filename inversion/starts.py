@@ -47,7 +47,7 @@ class Random:
 
 @dataclass(frozen=True)
 class Given:
-    """The codes of a latent found before; its noise maps are left out."""
+    """A latent found before."""
 
     latent: Latent
     name: str = "given"

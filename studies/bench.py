@@ -14,6 +14,7 @@ from wplus.alignment import as_crop
 from wplus.core.errors import FaceError
 from wplus.core.latent import Latent
 from wplus.core.shapes import Images, Losses, Ws
+from wplus.core.source import source_sum
 from wplus.core.tensorfile import fingerprint
 from wplus.inversion import Encoder, Given, Inversion, Mean, Record, Space, Start, WPlus, image2stylegan, invert
 from wplus.metrics import mse, psnr
@@ -32,6 +33,9 @@ Descend = partial[Inversion]
 
 Watch = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and of how much."""
+
+ROOMS = tuple(f"wplus.{room}" for room in ("core", "alignment", "models", "optimisation", "inversion", "studies"))
+"""Of whose code what is kept may depend: a change of it makes all of it anew."""
 
 STEPS = 1500
 """Steps of Adam in an embedding of a whole study."""
@@ -170,7 +174,8 @@ class Bench:
             "perceptual": self._perceptual_fingerprint,
             "device": self.generator.device.type,
             "inputs": fingerprint(inputs),
-            "versions": {name: version(name) for name in ("torch", "wplus")},
+            "torch": version("torch"),
+            "source": source_sum(*ROOMS),
         }
         return self.store.kept(own | dict(key), make)
 

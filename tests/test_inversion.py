@@ -2,6 +2,8 @@
 
 import functools
 import math
+import re
+import signal
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from wplus.models import Card, Generator, StyleGAN2, StyleGAN2Config, load_perce
 from wplus.optimisation import Adam, Objective, Perceptual, Pixel, Projector, QuasiNewton, Settings
 from wplus.optimisation.losses.term import WholePicture
 from wplus.optimisation.progress import load_progress, save_progress
+from wplus.pipelines.folder import Recipe
 
 PIXEL = Objective((Pixel(),))
 
@@ -248,3 +251,30 @@ def test_terms_refuse_nonsense():
         Perceptual(load_perceptual("vgg-slim"), ("conv5_1",))
     with pytest.raises(ValueError, match="different names"):
         Objective((Pixel(), Pixel()))
+
+
+def test_a_perceptual_term_without_taps_says_which_there_are():
+    with pytest.raises(ValueError, match="a perceptual term needs taps; vgg-slim has conv1_1, conv1_2, "):
+        Perceptual(load_perceptual("vgg-slim"), ())
+
+
+def test_a_recipe_in_a_space_of_no_such_name_says_which_there_are():
+    for name in ("w+", "stylemap", ""):
+        with pytest.raises(ValueError, match=rf"no space is named '{re.escape(name)}'; they are W\+, W, Z"):
+            Recipe("faces-64", space=name).on("cpu")
+
+
+def test_ctrl_c_ends_a_loop_of_inversions_at_once(mini):
+    begun = []
+
+    def press(record):
+        signal.raise_signal(signal.SIGINT)
+
+    def loop():
+        for index, picture in enumerate(torch.cat([mini(mini.sample(seed)) for seed in range(3)])):
+            begun.append(index)
+            invert(mini, crop_of(picture), objective=PIXEL, settings=Settings(steps=9), watch=press)
+
+    with pytest.raises(KeyboardInterrupt):
+        loop()
+    assert begun == [0]

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from wplus.alignment import Alignment, Crop
-from wplus.alignment.painted import mask_file, painted_mask
+from wplus.alignment.painted import mask_file, mask_sums, painted_mask
 from wplus.core import GeneratorError, ImageError, Latent
 from wplus.inversion import (
     PN,
@@ -44,6 +44,7 @@ from wplus.models import (
 )
 from wplus.models.pn import pn_of
 from wplus.optimisation import Adam, Objective, Perceptual, Pixel, QuasiNewton, Settings, Towards
+from wplus.optimisation.losses.gram import Gram
 from wplus.optimisation.progress import load_progress, save_progress
 
 PIXEL = Objective((Pixel(),))
@@ -340,6 +341,25 @@ def test_masks_and_references_go_along_with_the_pictures_that_remain():
         objective.against(target[rows])
 
 
+def test_a_mask_of_the_picture_leaves_a_terms_own_in_force():
+    network = load_perceptual("vgg-slim")
+    images, target = (draws(2, 3, 16, 16, seed=seed).clamp(-1, 1) for seed in range(2))
+    left, top = torch.zeros(16, 16), torch.zeros(16, 16)
+    left[:, :8], top[:8] = 1, 1
+    makes = [
+        lambda mask: Pixel(mask=mask),
+        lambda mask: Perceptual(network, mask=mask),
+        lambda mask: Gram(network, mask=mask),
+        lambda mask: Towards(Pixel(mask=mask), target[:1], "towards"),
+    ]
+    for make in makes:
+        own, both = Objective((make(left),)).within(top), Objective((make(left * top),))
+        (found,), (expected,) = (item.against(target)(images).values() for item in (own, both))
+        assert torch.allclose(found, expected, rtol=1e-5), make(left).name
+    nowhere = Objective((Pixel(mask=1 - left),)).within(left)  # what a term must not see it does not see
+    assert float(nowhere.against(target)(images)["pixel"].abs().max()) == 0
+
+
 def test_masks_refuse_nonsense_and_tell_themselves_apart():
     for wrong in (-torch.ones(4, 4), 2 * torch.ones(4, 4), torch.full((4, 4), math.nan), torch.ones(1, 1, 4, 4)):
         with pytest.raises(ValueError, match="a mask has weights in"):
@@ -398,6 +418,19 @@ def test_masks_that_fit_nothing_are_refused_in_one_line(tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(ImageError, match="no such file"):
         painted_mask(tmp_path / "none.png", alignment)
+
+
+def test_a_new_mask_in_a_folder_is_news_for_its_photograph_alone(tmp_path):
+    me, her, him = (Path(f"photos/{name}.jpg") for name in ("me", "her", "him"))
+    for name in ("me", "her"):
+        write_grey(tmp_path / f"{name}.png", np.ones((4, 4)))
+    before = [mask_sums(tmp_path)(photo) for photo in (me, her, him)]
+    write_grey(tmp_path / "him.png", np.ones((4, 4)))
+    write_grey(tmp_path / "her.png", np.eye(4))
+    after = [mask_sums(tmp_path)(photo) for photo in (me, her, him)]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, False]
+    assert mask_sums(None)(me) == {}
+    assert mask_sums(tmp_path / "me.png")(her) == after[0]
 
 
 def test_a_folder_of_masks_has_one_for_each_photograph_by_name(tmp_path):

@@ -22,7 +22,7 @@ RESULTS = (".safetensors", ".png", ".json")
 
 
 def plan(
-    inputs: Sequence[Path], folder: Path, settings: Mapping[str, Any], manifest: Manifest
+    inputs: Sequence[Path], folder: Path, settings: Callable[[Path], Mapping[str, Any]], manifest: Manifest
 ) -> tuple[list[Job], dict[Path, str]]:
     """Jobs for all pictures in `inputs` (files and folders), and the inputs that hold none, with the reason.
 
@@ -52,7 +52,7 @@ def plan(
         if name is None:
             name = _fresh_name(source.stem, taken, numbers)
             taken.add(name)
-        jobs.append(Job(source, folder / name, _key(data, settings), manifest.has_result(source)))
+        jobs.append(Job(source, folder / name, _key(data, settings(source)), manifest.has_result(source)))
     return jobs, failed
 
 
@@ -99,7 +99,7 @@ def run(
     inputs: Sequence[Path],
     folder: Path,
     *,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any] | Callable[[Path], Mapping[str, Any]],
     suffix: str,
     work: Callable[[Sequence[Job], Sequence[Job]], Iterator[tuple[Job, Outcome]]],
     note: Callable[[str], None] = lambda line: None,
@@ -109,7 +109,7 @@ def run(
     Args:
         inputs: files and folders.
         folder: of the results.
-        settings: what decides the results, besides the inputs; JSON.
+        settings: what decides the results, besides the inputs; JSON, of all inputs or of each.
         suffix: of the results; a folder with results of another is refused.
         work: takes all jobs and those to do, gives outcomes as they come; it handles single jobs' mistakes.
         note: called with remarks on what was done.
@@ -120,7 +120,8 @@ def run(
     """
     manifest = Manifest(folder / "manifest.csv")
     manifest.must_be_of(suffix)
-    jobs, failed = plan(inputs, folder, settings, manifest)
+    of_each = settings if callable(settings) else lambda source: settings
+    jobs, failed = plan(inputs, folder, of_each, manifest)
     if any(job.source.resolve().parent == folder.resolve() for job in jobs):
         raise OutputError(
             f"{folder}: the results would lie among the inputs and could replace them; give another folder"

@@ -40,6 +40,9 @@ from wplus.optimisation.objective import Objective
 from wplus.optimisation.records import Progress
 from wplus.optimisation.settings import Settings
 
+FORM = 1
+"""Goes up when a change of the code makes inversions of the same settings come out otherwise: then none is skipped."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -107,6 +110,7 @@ class Prepared:
         return (
             self.settings.to_json()
             | {
+                "form": FORM,
                 "generator": self.generator.fingerprint,
                 "objective": self.objective.to_json(),
                 "space": self.space.name,
