@@ -99,10 +99,10 @@ def test_the_exported_mapping_network_samples_the_codes_of_faces(trunk):
 
 def test_samples_have_the_moments_of_the_remembered_codes():
     memory, draws = Memory(3), torch.Generator().manual_seed(0)
-    codes = torch.randn(5000, 3, generator=draws) @ torch.tensor([[1.0, 2, 0], [0, 1, 0], [0, 3, 0.1]]) + 5
-    memory.add(codes[:4096])
-    memory.add(codes[4096:])  # which take the place of the first ones
-    drawn, kept = memory.samples(20_000, draws), codes[904:]
+    codes = torch.randn(1500, 3, generator=draws) @ torch.tensor([[1.0, 2, 0], [0, 1, 0], [0, 3, 0.1]]) + 5
+    memory.add(codes[:1024])
+    memory.add(codes[1024:1500])  # which take the place of the first ones
+    drawn, kept = memory.samples(20_000, draws), codes[476:1500]
     assert torch.allclose(drawn.mean(dim=0), kept.mean(dim=0), atol=0.1)
     assert torch.allclose(drawn.T.cov(), kept.T.cov(), atol=0.05 * float(kept.var(dim=0).sum()))
     assert torch.allclose(memory.samples(4, draws, psi=0.0), kept.mean(dim=0).expand(4, -1), atol=1e-4)

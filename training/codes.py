@@ -8,8 +8,8 @@ from wplus.models.encoder import EncoderNetwork
 from wplus.models.stylegan2 import StyleGAN2
 from wplus.training.precision import quick
 
-REMEMBERED = 4_096
-"""Codes that are kept."""
+REMEMBERED = 1_024
+"""Codes that are kept: older ones are of an encoder that has moved on, and their Gaussian is no longer the codes'."""
 
 
 class Memory(nn.Module):
