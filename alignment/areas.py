@@ -34,7 +34,7 @@ def area(landmarks: Array, name: str, *, size: int) -> Mask:
 def _filled(outline: Array, size: int) -> Array:
     """1 inside an outline (n, 2) of points x, y as parts of the side."""
     corners = outline[:, ::-1] * size - 0.5
-    inside: Array = polygon2mask((size, size), corners).astype(np.float64)  # type: ignore[no-untyped-call]
+    inside: Array = polygon2mask((size, size), corners).astype(np.float64)
     return inside
 
 

@@ -36,4 +36,4 @@ def astronaut() -> Photograph:
     """NASA's portrait of Eileen Collins (public domain), from scikit-image's wheel, 512 px."""
     from skimage import data  # here: only the demo needs it
 
-    return Photograph(from_bytes(data.astronaut()))  # type: ignore[no-untyped-call]
+    return Photograph(from_bytes(data.astronaut()))

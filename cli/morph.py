@@ -1,5 +1,6 @@
 """wplus morph: from one face to another."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from wplus.cli.options import FINITE, FiniteRange, device_option, opener, output
 from wplus.core.animation import there_and_back, write_frames
 from wplus.core.files import check_not_input
 from wplus.core.photograph import open_photograph
+from wplus.core.shapes import Picture
 from wplus.editing import morph
 from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.morph import end_of, morph_frames
@@ -69,7 +71,7 @@ def command(
     count = frames or (max(2, round(fps * seconds)) if fps and animated else 48 if animated else 9)
     weights = torch.linspace(0, 1, count).tolist() if weight is None else [weight]
     if photos is None:
-        made = (render_one(network(), morph(first, second, weight=share))[0] for share in weights)
+        made: Iterator[Picture] = (render_one(network(), morph(first, second, weight=share))[0] for share in weights)
     else:
         pair = zip(photos, (first, second), strict=True)
         one, other = (end_of(open_photograph(path).seen(), code, network(), size=size) for path, code in pair)

@@ -14,7 +14,8 @@ from wplus.core.marks import Mark
 from wplus.core.photograph import Photograph
 from wplus.core.shapes import CommonImages, Images, Picture
 from wplus.models import Generator
-from wplus.pipelines.carry import DEFAULT, Carry, carry
+from wplus.pipelines.carry import DEFAULT, carry
+from wplus.pipelines.change import Carry
 from wplus.pipelines.rendering import render_one
 
 ALIKE = 0.85

@@ -72,6 +72,7 @@ class Halving(nn.Module):
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False)
         for conv in (self.first, self.second):
             nn.init.kaiming_normal_(conv.weight, a=0.2)
+            assert conv.bias is not None
             nn.init.zeros_(conv.bias)
         with torch.no_grad():
             self.second.weight.mul_(0.5)
