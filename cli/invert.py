@@ -172,25 +172,27 @@ def command(
         LOG.debug("%d to do of %d", len(todo), len(jobs))
         groups = unfinished.groups(keys, list(by_source), asked=asked, batch=lambda: batch or size())
         watching = _watching(recipe.evaluations, len(todo))
-        with stop_at_ctrl_c() as stop:
-            executor = executor_for(recipe, prepared, groups=len(groups), workers=workers, watching=watching, stop=stop)
-            photo_bar = progress(len(todo), text="invert", unit="photo")
-            with nullcontext() if isinstance(executor, Here) else photo_bar as bar:  # here every step is shown
-                for inverted in invert_groups(groups, reading, executor, workers=readers):
-                    job = by_source[inverted.photo]
-                    yield job, attempt(job, functools.partial(_save, prepared, inverted, unfinished))
-                    if bar:
-                        bar.update()
-            if stop():
-                raise KeyboardInterrupt
-        unfinished.end()
+        executor = executor_for(recipe, prepared, groups=len(groups), workers=workers, watching=watching, stop=stop)
+        photo_bar = progress(len(todo), text="invert", unit="photo")
+        with nullcontext() if isinstance(executor, Here) else photo_bar as bar:  # here every step is shown
+            for inverted in invert_groups(groups, reading, executor, workers=readers):
+                job = by_source[inverted.photo]
+                yield job, attempt(job, functools.partial(_save, prepared, inverted, unfinished))
+                if bar:
+                    bar.update()
+        if not stop():
+            unfinished.end()
 
     common, masks = prepared.to_json() | {"cropped": cropped, "face": face}, mask_sums(mask)
 
     def described(photo: Path) -> Mapping[str, Any]:
         return common | masks(photo)
 
-    report(run(photos, output, settings=described, suffix=".safetensors", work=work, note=remark), as_json=as_json)
+    with stop_at_ctrl_c() as stop:
+        summary = run(photos, output, settings=described, suffix=".safetensors", work=work, note=remark)
+        if stop():
+            raise KeyboardInterrupt
+    report(summary, as_json=as_json)
 
 
 def _changed(settings: Settings, name: str | None, changed: Mapping[str, Any]) -> Settings:

@@ -283,9 +283,12 @@ def test_an_inverted_photo_renders_from_its_file_alone_to_the_saved_picture(wplu
     code, shown, _ = wplus("invert", portrait, "-o", out, *QUICK)
     assert (code, shown) == (0, f"{out}: 1 skipped of 1\n")
     assert wplus("restore", portrait, out / "astronaut.safetensors", "-o", tmp_path / "back.png")[0] == 0
-    photo, back = read_photo(portrait), read_photo(tmp_path / "back.png")
-    assert torch.equal(photo[:, 400:], back[:, 400:])
-    assert not torch.equal(photo, back)
+    photo = read_photo(portrait)
+    assert torch.equal(photo, read_photo(tmp_path / "back.png"))  # a code that was not edited changes nothing
+    pasted = tmp_path / "pasted.png"
+    assert wplus("restore", portrait, out / "astronaut.safetensors", "-o", pasted, "--paste", "face")[0] == 0
+    assert torch.equal(photo[:, 400:], read_photo(pasted)[:, 400:])
+    assert not torch.equal(photo, read_photo(pasted))
 
 
 def test_an_aligned_crop_is_taken_as_it_is(wplus, portrait, tmp_path):
