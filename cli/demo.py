@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import DEFAULT_GENERATOR, device_option, output_option, progress, remark
+from wplus.cli.options import device_option, output_option, progress, remark
 from wplus.core.images import from_bytes
 from wplus.core.photograph import Photograph, open_photograph
 from wplus.models import load_generator
 from wplus.pipelines.demo import PARTS, make_demo
+from wplus.pipelines.edit import SHIPPED
 
 
 @click.command()
@@ -24,7 +25,7 @@ def command(output: Path, photo: Path | None, device: str) -> None:
       wplus demo --photo me.jpg -o mine
     """
     picture = astronaut() if photo is None else open_photograph(photo)
-    generator = load_generator(DEFAULT_GENERATOR).to(device)
+    generator = load_generator(SHIPPED).to(device)
     remark(f"generator {generator.name} ({generator.resolution} px)")
     with progress(PARTS, text="demo", unit="part") as bar:
         for _ in make_demo(output, picture, generator):

@@ -8,15 +8,16 @@ import torch
 from tqdm import tqdm
 
 from wplus.cli.edit import tell
-from wplus.cli.options import DEFAULT_GENERATOR, device_option, output_option, progress
+from wplus.cli.options import device_option, output_option, progress
 from wplus.core.direction import Direction, save_directions
 from wplus.core.errors import DirectionError
 from wplus.editing.directions import ganspace, sefa
 from wplus.models import EncoderNetwork, Generator, load_encoder, load_generator, read_encoder
 from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.directions import known_directions
+from wplus.pipelines.edit import SHIPPED
 
-GENERATOR = click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="Catalogue name or file.")
+GENERATOR = click.option("--generator", default=SHIPPED, show_default=True, help="Catalogue name or file.")
 FILE = click.option("--directions", type=click.Path(path_type=Path), help="Their file.  [the generator's own]")
 
 

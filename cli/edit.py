@@ -9,7 +9,7 @@ import click
 import torch
 
 from wplus.cli.folders import report
-from wplus.cli.options import DEFAULT_GENERATOR, FINITE, device_option, output_option, progress, record_options, remark
+from wplus.cli.options import FINITE, device_option, output_option, progress, record_options, remark
 from wplus.core import Direction, DirectionError, OutputError
 from wplus.core.animation import strip
 from wplus.core.files import check_not_input
@@ -20,7 +20,7 @@ from wplus.editing.directions import say
 from wplus.models import Generator, load_generator, read_encoder
 from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.directions import known_directions
-from wplus.pipelines.edit import Nearness, Subject, choose, edit_faces, move, subject
+from wplus.pipelines.edit import SHIPPED, Nearness, Subject, choose, edit_faces, move, subject
 from wplus.pipelines.folder.jobs import attempt, run
 from wplus.pipelines.folder.manifest import Job, Outcome
 
@@ -65,7 +65,7 @@ class Strengths(click.Command):
 @click.option("--crop", "cropped", is_flag=True, help="The photographs are already aligned crops.")
 @click.option("--latent", type=click.Path(path_type=Path), help="Codes found before, of `wplus invert`.")
 @click.option("--directions", type=click.Path(path_type=Path), help="A file of directions.  [the generator's own]")
-@click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="Catalogue name or file.")
+@click.option("--generator", default=SHIPPED, show_default=True, help="Catalogue name or file.")
 @click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [the generator's own]")
 @record_options(Nearness)
 @device_option

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 from PIL import Image
 
-EDITS = ("photo", "look", "older", "younger")
+EDITS = ("photo", "look", "blond", "smile")
 """The demo's pictures that stand side by side."""
 
-SIDE = 400
-"""Pixels of each."""
+FACE, SIDE = (100, 0, 330, 230), 460
+"""The part of the astronaut's photograph that is shown, and how many pixels wide."""
 
 
 @click.command(help=__doc__)
@@ -19,7 +19,7 @@ def main(demo: Path) -> None:
     row = Image.new("RGB", (SIDE * len(EDITS), SIDE))
     for index, name in enumerate(EDITS):
         picture = Image.open(demo / f"{name}.png").convert("RGB")
-        row.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (SIDE * index, 0))
+        row.paste(picture.crop(FACE).resize((SIDE, SIDE), Image.Resampling.LANCZOS), (SIDE * index, 0))
     row.save(Path(__file__).parent / "edits.webp", quality=90, method=6)
 
 

@@ -227,6 +227,10 @@ SHIPPED = (
         sha256="55708453168814e6dd601464ab9ae029b394bc15b1b4912da3cd81697bfedaba",
     ),
     Entry(
+        "faces-64w", "faces-64w.safetensors", OURS, FACES, 64, perceptual="vgg-slim", size=6_368_014,
+        sha256="01de8125b8d55272b99d40a98e7219fbd8585b75e0442d6f4648b09b7dd3b4ac",
+    ),
+    Entry(
         "stylemap-faces", "stylemap-faces.safetensors", OURS_STYLEMAP, FACES, 64, perceptual="vgg-slim", size=9_795_118,
         sha256="3daccd0f5266b3cde20cc3c85afd35ee3daa28488cbaf526e41cd96feaf6ff7e",
     ),

@@ -28,10 +28,10 @@ from wplus.pipelines.edit import Subject, choose, move, subject
 from wplus.pipelines.rendering import render_one
 
 EDITS: Mapping[str, Mapping[str, float]] = {
-    "a broader smile": {"smile": 0.8},
+    "a broader smile": {"smile": 1.0},
     "a serious look": {"smile": -1.0},
-    "older": {"age": 1.0},
-    "younger": {"age": -1.0},
+    "blond": {"blond": 1.0},
+    "older": {"age": 2.0},
 }
 """What is shown first, and by which directions."""
 

@@ -97,7 +97,7 @@ def edit(
     return edit_faces(as_photograph(photo), network, moves, face=face)
 
 
-SHIPPED = "faces-64"
+SHIPPED = "faces-64w"
 """The generator that edits where none is given."""
 
 
@@ -200,8 +200,13 @@ def parts(moves: Sequence[Direction]) -> Carry:
     if None in names:
         return Carry(where=tuple(GROUPS), light=1.0)
     groups = {group for name in names if name for group in GROUPS_OF.get(name, ("face",))}
-    return Carry(where=tuple(sorted(groups or {"face"})), light=float(names == {"hair"}))
+    return Carry(
+        where=tuple(sorted(groups or {"face"})), light=min(LIGHT.get(name, 0.0) for name in names) if names else 0.0
+    )
 
+
+LIGHT: Mapping[str | None, float] = {"hair": 1.0, "head": 0.5}
+"""How much of a change of tint is carried by a region: hair changes by its tint, and age greys it."""
 
 GROUPS_OF: Mapping[str, tuple[str, ...]] = {"hair": ("hair",), "head": ("face", "hair")}
 """The groups of a direction's region, if not the face alone."""
