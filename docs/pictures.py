@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
-EDITS = ("photo", "look", "blond", "smile")
+EDITS = ("photo", "broader-smile", "blond", "older")
 """The demo's pictures that stand side by side."""
 
 FACE, SIDE = (100, 0, 330, 230), 460

@@ -28,8 +28,8 @@ from wplus.pipelines.edit import Subject, choose, move, subject
 from wplus.pipelines.rendering import render_one
 
 EDITS: Mapping[str, Mapping[str, float]] = {
-    "a broader smile": {"smile": 1.0},
-    "a serious look": {"smile": -1.0},
+    "broader smile": {"smile": 1.0},
+    "milder smile": {"smile": -0.5},
     "blond": {"blond": 1.0},
     "older": {"age": 2.0},
 }
@@ -109,7 +109,7 @@ def _edits(demo: _Demo) -> None:
     for text, strengths in EDITS.items():
         began = time.monotonic()
         edited = move(person, demo.generator, choose(known, strengths))
-        file = f"{text.split()[-1]}.png"
+        file = f"{text.replace(' ', '-')}.png"
         edited.save(demo.folder / file)
         told = ", ".join(f"{name} {strength:+g}" for name, strength in strengths.items())
         demo.figures.append(Figure(file, f"{text} ({told})", before="photo.png"))

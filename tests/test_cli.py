@@ -500,11 +500,27 @@ def test_the_demo_shows_everything_on_its_page(wplus, tmp_path):
     code, out, _ = wplus("demo", "-o", tmp_path / "demo")
     assert (code, out) == (0, f"{tmp_path / 'demo' / 'index.html'}\n")
     page = (tmp_path / "demo" / "index.html").read_text()
-    pictures = ["samples", "inversion_side_by_side", "morph", "crossover", "expression", "restored_edited"]
-    for name in (*(f"{picture}.png" for picture in pictures), "morph.gif", "loss.csv"):
+    edits = ["broader-smile.png", "milder-smile.png", "blond.png", "older.png"]
+    for name in (
+        *edits,
+        "samples.png",
+        "inversion_side_by_side.png",
+        "morph.png",
+        "crossover.png",
+        "morph.gif",
+        "loss.csv",
+    ):
         assert f'href="{name}"' in page
         assert (tmp_path / "demo" / name).stat().st_size > 500
-    for words in ("MSE on [-1, 1]", "PSNR", "perceptual loss (vgg-slim)", "dlib identity distance", "inversion, "):
+    assert page.index("broader-smile.png") < page.index("samples.png") < page.index("loss.csv") < page.index("<table>")
+    assert page.count('src="photo.png"') == len(edits)  # to slide to
+    photo = read_photo(tmp_path / "demo" / "photo.png")
+    for name in edits:
+        edited = read_photo(tmp_path / "demo" / name)
+        assert edited.shape == photo.shape
+        assert torch.equal(edited[:, 300:], photo[:, 300:])
+        assert not torch.equal(edited, photo)
+    for words in ("MSE on [-1, 1]", "PSNR", "dlib identity distance", "inversion, "):
         assert words in page
     Latent.load(tmp_path / "demo" / "inversion.safetensors")
 
