@@ -53,7 +53,7 @@ def test_networks_agree_with_upstream(shared, golden_network, relative, name):
     generator = Generator(network, Card("golden"))
     features = {}
     for part in ("input", *network.synthesis.names):
-        module = getattr(network.synthesis, part)
+        module = getattr(generator.network.synthesis, part)
         module.register_forward_hook(lambda _, __, out, part=part: features.update({f"feat/{part}": out[:1]}))
     z = arrays["in/z"]
     assert relative(generator.map(z), arrays["out/ws"]) < 1e-5
