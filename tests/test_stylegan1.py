@@ -40,7 +40,7 @@ def test_a_network_agrees_with_upstream(shared, golden_network):
     network, arrays = golden_network(shared / "golden" / "sg1_32.npz", torch.float32)
     generator = Generator(network, Card("golden"))
     features = {}
-    for index, block in enumerate(network.synthesis.blocks):
+    for index, block in enumerate(generator.network.synthesis.blocks):
         name = f"feat/{4 << index}x{4 << index}"
         block.register_forward_hook(lambda _, __, out, name=name: features.update({name: out[:1]}))
     ws = generator.map(arrays["in/z"])

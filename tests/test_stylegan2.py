@@ -32,7 +32,7 @@ def codes(config, count=2):
 def check_parity(network, arrays, relative):
     generator = Generator(network, Card("golden"))
     features = {}
-    for block, name in zip(network.synthesis.blocks, ("b4", "b8", "b16", "b32"), strict=False):
+    for block, name in zip(generator.network.synthesis.blocks, ("b4", "b8", "b16", "b32"), strict=False):
         block.register_forward_hook(lambda _, __, out, name=name: features.update({f"feat/{name}.x": out[:1]}))
     z = arrays["in/z"]
     assert relative(generator.map(z), arrays["out/ws"]) < 1e-5
