@@ -102,7 +102,8 @@ def entanglement(
         own = item.about.measure
         column = MEASURES.index(own) if own in MEASURES else int(np.abs(changes[-1]).argmax())
         strengths = sorted(measured)
-        linearity.append(np.corrcoef(strengths, [measured[strength][column] for strength in strengths])[0, 1] ** 2)
+        values = np.array([measured[strength][column] for strength in strengths])
+        linearity.append(np.corrcoef(strengths, values)[0, 1] ** 2 if values.std() > 0 else np.nan)
         watch(index + 1, len(directions))
     names = tuple(item.name for item in directions)
     return Entanglement(names, np.array(changes), np.array(identity), np.array(faces), np.array(linearity))
