@@ -17,14 +17,14 @@ from wplus.core.photograph import Photograph, open_photograph
 from wplus.editing.directions import direction, ganspace
 from wplus.models import load_generator
 from wplus.pipelines.directions import known_directions
-from wplus.pipelines.edit import Nearness, allowed, choose, edit_faces, move, subject
+from wplus.pipelines.edit import SHIPPED, Nearness, allowed, choose, edit_faces, move, subject
 
 SCRIPT = Path(sys.executable).parent / "wplus"
 
 
 @pytest.fixture(scope="module")
 def generator():
-    return load_generator("faces-64")
+    return load_generator(SHIPPED)
 
 
 @pytest.fixture(scope="module")
