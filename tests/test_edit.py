@@ -120,7 +120,7 @@ def test_every_face_can_be_edited(generator, file, monkeypatch):
 
 
 def test_directions_of_another_generator_are_refused_and_those_of_a_parent_taken(generator, mini, file, tmp_path):
-    with pytest.raises(DirectionError, match=r"directions of generator faces-64 \(\w+\), not of mini"):
+    with pytest.raises(DirectionError, match=r"directions of generator faces-64w \(\w+\), not of mini"):
         known_directions(mini, file)
     from dataclasses import replace
 
