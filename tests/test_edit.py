@@ -231,3 +231,15 @@ def test_directions_of_labelled_faces_are_found_and_keep_what_is_held(mini):
     moved = found.rows[0]
     change = [float(torch.tensor(np.cov(np.c_[codes @ moved, x], rowvar=False))[0, 1]) for x in (smiling, male)]
     assert abs(change[1]) < 0.1 * change[0]
+
+
+def test_a_folder_of_edits_keeps_the_photographs_that_lie_in_it(portrait, file, tmp_path):
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "astronaut.jpg"
+    mine.write_bytes(b"another photograph of that name")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "astronaut.png").write_bytes(portrait.read_bytes())
+    words = ("edit", tmp_path / "in", "--smile", "1", "--steps", "2", "--directions", file, "-o", tmp_path / "out")
+    subprocess.run([SCRIPT, *map(str, words)], check=True, capture_output=True)
+    assert mine.read_bytes() == b"another photograph of that name"
+    assert (tmp_path / "out" / "astronaut-2.jpg").exists()

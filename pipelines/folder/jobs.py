@@ -22,12 +22,18 @@ RESULTS = (".safetensors", ".png", ".json")
 
 
 def plan(
-    inputs: Sequence[Path], folder: Path, settings: Callable[[Path], Mapping[str, Any]], manifest: Manifest
+    inputs: Sequence[Path],
+    folder: Path,
+    settings: Callable[[Path], Mapping[str, Any]],
+    manifest: Manifest,
+    *,
+    suffix: str,
 ) -> tuple[list[Job], dict[Path, str]]:
     """Jobs for all pictures in `inputs` (files and folders), and the inputs that hold none, with the reason.
 
     An input keeps the name that the manifest knows it by; no two inputs share one, in this run or from earlier ones,
-    and none takes the name of a file that is not ours. A run that was killed may have left some that are, untold.
+    and none takes the name of a file that is not ours, of `suffix` or of another of `RESULTS`. A run that was killed
+    may have left some that are, untold.
     """
     sources: dict[Path, Path] = {}  # by the file itself: one photograph under two paths is one job
     failed: dict[Path, str] = {}
@@ -40,7 +46,7 @@ def plan(
     names = {source: manifest.name_of(source) for source in sources.values()}
     taken = manifest.names | {name for name in names.values() if name is not None}
     if not Unfinished(folder).folder.exists():
-        taken |= {path.stem for path in folder.glob("*") if path.suffix in RESULTS}
+        taken |= {path.stem for path in folder.glob("*") if path.suffix in {*RESULTS, suffix}}
     numbers: dict[str, int] = {}
     jobs = []
     for source, name in names.items():
@@ -121,7 +127,7 @@ def run(
     manifest = Manifest(folder / "manifest.csv")
     manifest.must_be_of(suffix)
     of_each = settings if callable(settings) else lambda source: settings
-    jobs, failed = plan(inputs, folder, of_each, manifest)
+    jobs, failed = plan(inputs, folder, of_each, manifest, suffix=suffix)
     if any(job.source.resolve().parent == folder.resolve() for job in jobs):
         raise OutputError(
             f"{folder}: the results would lie among the inputs and could replace them; give another folder"
