@@ -10,8 +10,8 @@ import click
 
 from wplus.cli.contents import contents_of
 from wplus.core import GeneratorError, WplusError
-from wplus.core.latent import ROWS
 from wplus.core.marks import SOURCE_TYPE
+from wplus.core.origin import ROWS
 from wplus.core.photograph import open_photograph
 from wplus.models import Machine, StyleMapGANConfig, compute_for, load_generator, load_perceptual, read_encoder
 from wplus.models.catalogue import file_of, suggest

@@ -14,7 +14,8 @@ from wplus.core.errors import (
     WeightsError,
     WplusError,
 )
-from wplus.core.latent import Latent, Origin
+from wplus.core.latent import Latent
+from wplus.core.origin import Origin
 
 __all__ = [
     "Direction",

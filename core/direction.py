@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from wplus.core.errors import DirectionError
-from wplus.core.latent import Latent, Origin
+from wplus.core.latent import Latent
+from wplus.core.origin import Origin
 from wplus.core.shapes import DirectionRows, Ws
 from wplus.core.tensorfile import read_tensors, write_tensors
 

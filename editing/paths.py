@@ -5,7 +5,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from wplus.core.latent import Latent, Origin
+from wplus.core.latent import Latent
+from wplus.core.origin import Origin
 
 Curve = Literal["linear", "slerp", "catmull-rom"]
 """Straight from code to code; along great circles about the first code's origin (Shoemake 1985), which suits Z; or a

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from wplus.core.latent import Latent, Origin
+from wplus.core.latent import Latent
+from wplus.core.origin import Origin
 from wplus.core.shapes import Images, Ws
 from wplus.inversion.curvature import preconditioner_for
 from wplus.inversion.noise import WithNoise, noise_numbers

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from wplus.core.errors import GeneratorError, LatentError
 from wplus.core.images import as_png
-from wplus.core.latent import ROWS, Latent, Origin, join
+from wplus.core.latent import Latent, join
+from wplus.core.origin import ROWS, Origin
 from wplus.core.shapes import Images, W, Ws, Z
 from wplus.core.tensorfile import fingerprint, write_tensors
 from wplus.models.architectures import ARCHITECTURES, build, mean_code
