@@ -139,16 +139,20 @@ LANDMARK_MEASURES: Mapping[str, Callable[[Array], float]] = MappingProxyType(
 
 def brightness(crop: AnyPicture) -> float:
     """Mean luma of the middle of a crop, in [-1, 1]."""
-    side = crop.shape[1]
-    part = crop[:, side // 4 : -(side // 4) or None, side // 4 : -(side // 4) or None]
+    part = _middle(crop)
     return float((part.mean(dim=(1, 2)) * torch.tensor([0.299, 0.587, 0.114], device=crop.device)).sum())
 
 
 def warmth(crop: AnyPicture) -> float:
     """Mean red less mean blue of the middle of a crop."""
-    side = crop.shape[1]
-    part = crop[:, side // 4 : -(side // 4) or None, side // 4 : -(side // 4) or None]
+    part = _middle(crop)
     return float(part[0].mean() - part[2].mean())
+
+
+def _middle(crop: AnyPicture) -> AnyPicture:
+    quarter = crop.shape[1] // 4
+    inside = slice(quarter, -quarter or None)
+    return crop[:, inside, inside]
 
 
 COLOUR_MEASURES: Mapping[str, Callable[[AnyPicture], float]] = MappingProxyType(

@@ -13,7 +13,7 @@ from wplus.cli.options import FINITE, device_option, output_option, progress, re
 from wplus.core import Direction, DirectionError, OutputError
 from wplus.core.animation import strip
 from wplus.core.files import check_not_input
-from wplus.core.images import resized
+from wplus.core.images import no_larger
 from wplus.core.photograph import Photograph, open_photograph
 from wplus.core.shapes import Picture
 from wplus.editing.directions import say
@@ -162,13 +162,10 @@ def sheet_of(
     person: Subject, network: Generator, known: Mapping[str, Direction], strengths: Mapping[str, float]
 ) -> Picture:
     """A row for each direction named: the photograph edited from -2 to 2, reduced to `SHOWN` px."""
-    height, width = person.photo.picture.shape[1:]
-    scale = min(1.0, SHOWN / max(height, width))
     rows = []
     for name in strengths:
         shown = [move(person, network, choose(known, {name: strength})).seen() for strength in SHEET]
-        small = [resized(picture, height=round(height * scale), width=round(width * scale)) for picture in shown]
-        rows.append(strip(torch.stack(small)))
+        rows.append(strip(torch.stack([no_larger(picture, side=SHOWN) for picture in shown])))
     return torch.cat(rows, dim=1)
 
 

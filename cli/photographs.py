@@ -8,7 +8,6 @@ import click
 
 from wplus.cli.options import SHARE
 from wplus.core.photograph import Photograph
-from wplus.pipelines.change import Carry
 from wplus.pipelines.parts import GROUPS
 from wplus.pipelines.restore import mark
 
@@ -46,11 +45,6 @@ def mark_option(command: Command) -> Command:
         show_default=True,
         help="Say in the file that it was edited, and how.",
     )(command)
-
-
-def carry_settings(where: tuple[str, ...], light: float) -> Carry:
-    """The settings that the options tell."""
-    return Carry(where=where, light=light)
 
 
 def write_photograph(path: Path, photo: Photograph, *, edit: str, marked: bool) -> None:

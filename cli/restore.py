@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from wplus.cli.options import device_option, output_option
-from wplus.cli.photographs import carry_options, carry_settings, mark_option, write_photograph
+from wplus.cli.photographs import carry_options, mark_option, write_photograph
 from wplus.core.files import check_not_input
 from wplus.core.photograph import open_photograph
 from wplus.models.checkpoints.latents import load_latent
+from wplus.pipelines.change import Carry
 from wplus.pipelines.rendering import generator_of
 from wplus.pipelines.restore import alignment_of, restore_edit, restore_face
 
@@ -51,7 +52,7 @@ def command(
     if paste == "face":
         result = restore_face(picture, codes, network)
     else:
-        result = restore_edit(picture, codes, network, settings=carry_settings(where, light), anyway=anyway)
+        result = restore_edit(picture, codes, network, settings=Carry(where=where, light=light), anyway=anyway)
     if result.picture is picture.picture:
         click.echo("nothing of this latent was edited: this is the photograph", err=True)
         marked = False

@@ -161,6 +161,13 @@ def resized(picture: Picture, *, height: int, width: int) -> Resized:
     return torch.from_numpy(np.stack(planes)).to(picture)
 
 
+def no_larger(picture: Picture, *, side: int) -> Resized:
+    """The picture reduced so that its longer side has at most `side` pixels, clamped; a smaller one stays as it is."""
+    height, width = picture.shape[1:]
+    scale = min(1.0, side / max(height, width))
+    return resized(picture, height=round(height * scale), width=round(width * scale)).clamp(-1, 1)
+
+
 def find_pictures(path: str | Path) -> list[Path]:
     """A file gives itself; a folder its picture files, by suffix and sorted, without hidden files and subfolders.
 

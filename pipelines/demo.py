@@ -5,15 +5,15 @@ import io
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from wplus.alignment import align
+from wplus.alignment import crop
 from wplus.core.animation import sheet, shown, strip, there_and_back, write_frames
 from wplus.core.files import write_text
-from wplus.core.images import resized, write_picture
+from wplus.core.images import no_larger, write_picture
 from wplus.core.latent import Latent, join
 from wplus.core.photograph import Photograph
 from wplus.core.shapes import Picture
@@ -123,36 +123,29 @@ def _morph(demo: _Demo, other: Latent) -> None:
     frames = []
     for weight in torch.linspace(0, 1, 13).tolist():
         after = demo.render(morph(person.latent, other, weight=weight))
-        frames.append(_small(carry(photo, person.before, after, person.alignment)))
+        frames.append(no_larger(carry(photo, person.before, after, person.alignment), side=SIDE))
     write_frames(demo.folder / "morph.gif", there_and_back(frames))
     demo.figures.append(Figure("morph.gif", "A morph to a made-up face, inside the photograph."))
     demo.show("morph.png", strip(torch.stack(frames[::3])), "Five of its frames.")
-
-
-def _small(picture: Picture) -> Picture:
-    height, width = picture.shape[1:]
-    scale = min(1.0, SIDE / max(height, width))
-    small: Picture = resized(picture, height=round(height * scale), width=round(width * scale)).clamp(-1, 1)
-    return small
 
 
 def _invert(demo: _Demo) -> Inversion:
     """The inversion as `wplus invert` does it, beside the crop, with its numbers."""
     generator, person = demo.generator, demo.person
     photo = person.photo.seen()
-    crop, fine = (align(photo, size=size) for size in (generator.resolution, 256))
-    inversion = invert(generator, crop)
+    face, fine = (crop(photo, replace(person.alignment, size=size)) for size in (generator.resolution, 256))
+    inversion = invert(generator, face)
     inversion.latent.save(demo.folder / "inversion.safetensors")
     picture = demo.render(inversion.latent)[0]
-    pair = torch.stack([crop.picture, picture])
+    pair = torch.stack([face.picture, picture])
     demo.show(
         "inversion_side_by_side.png", strip(shown(pair)), "What the generator sees: the crop, and its code in W+."
     )
     distance = identity_distance(fine.picture, picture)
-    floor = identity_distance(fine.picture, crop.picture)
+    floor = identity_distance(fine.picture, face.picture)
     demo.numbers |= {
-        "MSE on [-1, 1]": f"{float(mse(crop.picture[None], picture[None])):.5f}",
-        "PSNR": f"{float(psnr(crop.picture[None], picture[None])):.2f} dB",
+        "MSE on [-1, 1]": f"{float(mse(face.picture[None], picture[None])):.5f}",
+        "PSNR": f"{float(psnr(face.picture[None], picture[None])):.2f} dB",
         f"dlib identity distance (same person below {SAME_PERSON})": _told(distance),
         f"the same for the photograph reduced to {generator.resolution} px": _told(floor),
         f"inversion, {len(inversion.history[0]) - 1} steps": f"{inversion.seconds:.1f} s",

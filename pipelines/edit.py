@@ -27,7 +27,7 @@ from wplus.pipelines.carry import carry
 from wplus.pipelines.change import Carry
 from wplus.pipelines.directions import known_directions
 from wplus.pipelines.parts import GROUPS
-from wplus.pipelines.restore import mark
+from wplus.pipelines.restore import alignment_of, mark
 
 MASK_SIDE = 256
 """Pixels of the side of the masks that tell where a photograph may change."""
@@ -200,9 +200,8 @@ def parts(moves: Sequence[Direction]) -> Carry:
     if None in names:
         return Carry(where=tuple(GROUPS), light=1.0)
     groups = {group for name in names if name for group in GROUPS_OF.get(name, ("face",))}
-    return Carry(
-        where=tuple(sorted(groups or {"face"})), light=min(LIGHT.get(name, 0.0) for name in names) if names else 0.0
-    )
+    light = min((LIGHT.get(name, 0.0) for name in names), default=0.0)
+    return Carry(where=tuple(sorted(groups or {"face"})), light=light)
 
 
 LIGHT: Mapping[str | None, float] = {"hair": 1.0, "head": 0.5}
@@ -235,12 +234,8 @@ def as_photograph(photo: AnyPhoto) -> Photograph:
 
 def _crop(picture: Picture, size: int, *, face: int | Face, cropped: bool, latent: Latent | None) -> tuple[Crop, Array]:
     """The crop of a face, and its landmarks."""
-    known = latent.origin.crop if latent is not None and latent.origin is not None else None
-    if known is not None:
-        try:
-            found = crop(picture, Alignment.from_json(known))
-        except ValueError as error:
-            raise LatentError(f"the latent's alignment: {error}") from error
+    if latent is not None and latent.origin is not None and latent.origin.crop is not None:
+        found = crop(picture, alignment_of(latent, "the latent's alignment"))
         return found, landmarks_of(found.picture)
     if cropped:
         return as_crop(picture, size=size), landmarks_of(as_crop(picture, size=max(size, 256)).picture)
