@@ -18,6 +18,9 @@ EXTRAS = {
 }
 """Modules by the extra that installs them."""
 
+PACKAGES = {"sklearn": "scikit-learn", "torch_fidelity": "torch-fidelity"}
+"""Modules whose packages have other names."""
+
 
 def need(*modules: str) -> None:
     """Check that modules of extras can be imported, before any work.
@@ -27,7 +30,7 @@ def need(*modules: str) -> None:
     """
     for module in modules:
         if find_spec(module) is None:
-            raise ExtraError(f'needs the package {module}: pip install "wplus[{EXTRAS[module]}]"')
+            raise ExtraError(f'needs the package {PACKAGES.get(module, module)}: pip install "wplus[{EXTRAS[module]}]"')
 
 
 def load(module: str) -> Any:

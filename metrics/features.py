@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from wplus.core.errors import WeightsError
+from wplus.core.errors import ExtraError, WeightsError
 from wplus.core.extras import load
 from wplus.core.shapes import AnyPicture, Features, Images, ResizedImages
 from wplus.models import load_perceptual
@@ -96,7 +96,10 @@ def _googlenet(weights: Path | None) -> Extractor:
 
 def _inception(weights: Path | None) -> Extractor:
     """FID's own network; pictures are rounded to bytes after resizing, for it takes nothing else."""
-    network_of = load("torch_fidelity.feature_extractor_inceptionv3").FeatureExtractorInceptionV3
+    try:
+        network_of = load("torch_fidelity.feature_extractor_inceptionv3").FeatureExtractorInceptionV3
+    except ExtraError as error:
+        raise WeightsError(f"inception {error}") from error
 
     plain = io.BytesIO()  # the package unpickles without limits: it gets what was read as data
     torch.save(trunk_weights("inception", weights), plain)

@@ -32,9 +32,9 @@ READER = """
 import hashlib, json, resource, signal, sys
 from pathlib import Path
 import torch
-from wplus.core.foreign import Thing, read_tree
+from wplus.models.checkpoints.foreign import Thing, read_tree
 from wplus.core.errors import GeneratorError, LatentError
-from wplus.core.latent_formats import codes_in
+from wplus.models.checkpoints.latents import codes_in
 
 def digest(tree, sha):
     if isinstance(tree, torch.Tensor):
