@@ -21,6 +21,7 @@ from wplus.alignment import Crop, as_crop, detect, restore_region
 from wplus.core import Latent
 from wplus.core.animation import sheet
 from wplus.core.images import find_pictures, resized, write_picture
+from wplus.core.photograph import Photograph
 from wplus.core.shapes import Mask, Picture
 from wplus.editing import Patch, blend_features, local_edit
 from wplus.editing.local import Where
@@ -30,7 +31,7 @@ from wplus.metrics.identity import enlarged
 from wplus.metrics.local import masked_mse, seam_gradient
 from wplus.models import Generator, load_generator, load_perceptual
 from wplus.optimisation import Adam, Settings
-from wplus.pipelines.detail import with_detail
+from wplus.pipelines.detail import Given, with_detail
 from wplus.pipelines.portrait import Portrait, embed
 
 REGIONS = ("mouth", "eyes")
@@ -82,9 +83,8 @@ def stylemap_edits(generator: Generator) -> dict[str, Edit]:
         before, theirs = (generator(code)[0].clamp(-1, 1) for code in (first, second))
         after = local_edit(generator, first, Patch(second, mask))[0].clamp(-1, 1)
         own, given = (as_crop(portrait.crop.picture, size=generator.resolution) for portrait in (target, reference))
-        fine = with_detail(
-            Crop(after, own.alignment), [(replace(reference, photo=given.picture, crop=given), theirs, mask)]
-        )
+        lent = replace(reference, file=Photograph(given.picture), crop=given)
+        fine = with_detail(Crop(after, own.alignment), [Given(lent, theirs, mask)])
         return restore_region(own.picture, Crop(before, own.alignment), fine, mask)
 
     return {

@@ -1,29 +1,26 @@
 """wplus edit-region: a region of one photograph from another."""
 
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import click
-import torch
 
-from wplus.alignment import REGIONS, Crop, restore, restore_region
+from wplus.alignment import REGIONS
 from wplus.alignment.parts import PARTS
-from wplus.cli.options import SHARE, descent, device_option, output_option
+from wplus.cli.options import SHARE, descent, device_option, output_option, remark
+from wplus.cli.photographs import mark_option, write_photograph
 from wplus.core import Latent, WplusError
 from wplus.core.files import check_not_input
 from wplus.core.images import write_picture
-from wplus.core.shapes import Resized
-from wplus.editing import Patch, local_edit
 from wplus.editing.local import Where, synthesis_of
 from wplus.inversion import Encoder, invert
 from wplus.models import Generator, load_generator
 from wplus.optimisation import Settings
-from wplus.pipelines.detail import with_detail
 from wplus.pipelines.portrait import Portrait, embed
-from wplus.pipelines.region_sheet import Edit, sheet_of, shown_by
-from wplus.pipelines.regions import named, painted, paired
+from wplus.pipelines.region_sheet import sheet_of
+from wplus.pipelines.regions import TURNED, edit_region, into_photograph, named, painted, paired, turned
 
 DEFAULT_GENERATOR = "stylemap-faces"
 
@@ -79,6 +76,7 @@ DEFAULT_GENERATOR = "stylemap-faces"
 @click.option("--sheet", is_flag=True, help="Also write OUTPUT-sheet.png: everything side by side, with figures.")
 @click.option("--crop", "cropped", is_flag=True, help="The inputs are already aligned crops: squares of any size.")
 @click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which face of TARGET; 0: largest.")
+@mark_option
 @click.option("--generator", default=DEFAULT_GENERATOR, show_default=True, help="A StyleMapGAN: a name, or a file.")
 @device_option
 def command(
@@ -90,11 +88,12 @@ def command(
     labels: tuple[Path, ...],
     strength: float,
     where: Where,
-    paste: str,
+    paste: Literal["region", "face", "none"],
     refine: int,
     sheet: bool,
     cropped: bool,
     face: int,
+    marked: bool,
     generator: str,
     device: str,
 ) -> None:
@@ -124,18 +123,23 @@ def command(
     network = load_generator(generator).to(device)
     synthesis_of(network)
     portraits = _portraits((target, *references), labels, face=None if cropped else face, size=network.resolution)
-    found = [(number, choice(portraits[0], portraits[number])) for number, choice in pairs]
-    began = time.perf_counter()
-    codes = _refined(network, portraits, refine) if refine else embed(network, portraits)
-    patches = [Patch(codes[number], mask, strength) for number, mask in found]
-    with torch.inference_mode():
-        picture = local_edit(network, codes[0], *patches, where=where)[0].clamp(-1, 1).cpu()
-    edit = Edit(portraits, codes, found, strength, picture, time.perf_counter() - began)
-    result = _pasted(edit, network, paste)
-    made = {output: result} | ({page: sheet_of(edit, result, network)} if sheet else {})
-    for path, drawn in made.items():
-        write_picture(path, drawn)
-        click.echo(path)
+    patches = [choice(portraits[0], portraits[number]) for number, choice in pairs]
+    for reference in portraits[1:]:
+        degrees = turned(portraits[0], reference)
+        if degrees > TURNED:
+            remark(f"{reference.name}: the heads look {degrees:.0f} degrees apart; what it lends may show it")
+    codes = partial(_refined, network, refine) if refine else partial(embed, network)
+    edit = edit_region(network, portraits[0], patches, codes, strength=strength, where=where)
+    result = None if paste == "none" else into_photograph(edit, network, paste)
+    if result is None:
+        write_picture(output, edit.picture)
+        click.echo(output)
+    else:
+        what = ", ".join([*regions, *("a painted region" for _ in masks)])
+        write_photograph(output, result, edit=f"{what} of another photograph", marked=marked)
+    if sheet:
+        write_picture(page, sheet_of(edit, result, network))
+        click.echo(page)
 
 
 def _portraits(paths: Sequence[Path], labels: Sequence[Path], *, face: int | None, size: int) -> list[Portrait]:
@@ -151,7 +155,7 @@ def _portraits(paths: Sequence[Path], labels: Sequence[Path], *, face: int | Non
     return [portrait.parsed(path) for portrait, path in zip(portraits, labels, strict=True)]
 
 
-def _refined(generator: Generator, portraits: Sequence[Portrait], steps: int) -> Sequence[Latent]:
+def _refined(generator: Generator, steps: int, portraits: Sequence[Portrait]) -> Sequence[Latent]:
     """Codes that an inversion finds from the encoder's on."""
     settings = Settings(steps=steps)
     with descent(steps + 1, text="refine") as watch:
@@ -159,18 +163,3 @@ def _refined(generator: Generator, portraits: Sequence[Portrait], steps: int) ->
             generator, [portrait.crop for portrait in portraits], start=Encoder(), settings=settings, watch=watch
         )
     return found.latents
-
-
-def _pasted(edit: Edit, generator: Generator, paste: str) -> Resized:
-    """What is written: the photograph with the region or the face put back, or the generator's picture itself."""
-    target = edit.portraits[0]
-    after = Crop(edit.picture, target.crop.alignment)
-    match paste:
-        case "region":
-            shown = [shown_by(generator, code) for code in edit.codes]
-            given = [(edit.portraits[n], shown[n], edit.strength * mask) for n, mask in edit.patches]
-            before, fine = Crop(shown[0], target.crop.alignment), with_detail(after, given)
-            return restore_region(target.photo, before, fine, edit.strength * edit.mask)
-        case "face":
-            return restore(target.photo, after)
-    return edit.picture

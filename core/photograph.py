@@ -62,6 +62,13 @@ class Photograph:
             return rendering
         return torch.stack([_converted(picture, self.profile, inward=False) for picture in rendering.clamp(-1, 1)])
 
+    def changed(self, seen: Picture) -> "Photograph":
+        """The same with what a picture in sRGB, made from `seen()`, shows otherwise; else it keeps its bits."""
+        if self.profile is None:
+            return replace(self, picture=seen)
+        kept = (seen == self.seen()).all(0)
+        return replace(self, picture=torch.where(kept, self.picture, self.native(seen[None])[0]))
+
     def marked(self, mark: Mark) -> "Photograph":
         """The same, saying what was done to it."""
         exif = Image.Exif()

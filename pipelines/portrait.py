@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from wplus.alignment import Crop, align, as_crop, chosen, detect
+from wplus.alignment import Crop, align, as_crop, chosen, crop, detect
+from wplus.alignment.fit import fitted
 from wplus.alignment.local import crop_mask
 from wplus.alignment.masks import FAINT
 from wplus.alignment.parts import PARTS, part, read_labels
 from wplus.alignment.regions import in_crop, region
 from wplus.alignment.warp import Array
 from wplus.core.errors import FaceError, ImageError
-from wplus.core.images import read_photo
 from wplus.core.latent import Latent
+from wplus.core.photograph import Photograph, open_photograph
 from wplus.core.shapes import LabelMap, Mask, Picture, PooledMask
 from wplus.editing.local import synthesis_of
 from wplus.models import Generator, load_encoder
@@ -29,17 +31,22 @@ class Portrait:
 
     Args:
         name: what errors call it.
-        photo: upright, (3, height, width).
+        file: the photograph with what its file says of it.
         crop: the face cut out.
         landmarks: (68, 2) as parts of the crop's side; None where no face was found.
         labels: what a face parser saw in the photograph.
     """
 
     name: str
-    photo: Picture
+    file: Photograph
     crop: Crop
     landmarks: Array | None
     labels: LabelMap | None = None
+
+    @cached_property
+    def photo(self) -> Picture:
+        """The photograph as networks see it: upright, in sRGB, (3, height, width)."""
+        return self.file.seen()
 
     @classmethod
     def of_photo(cls, path: str | Path, *, size: int, face: int = 0) -> "Portrait":
@@ -49,10 +56,11 @@ class Portrait:
             ImageError: the file is no picture.
             FaceError: no face was found, or fewer than asked for.
         """
-        photo = read_photo(path)
+        file = open_photograph(path)
+        photo = file.seen()
         found = chosen(detect(photo), face, str(path))
-        crop = align(photo, size=size, face=found)
-        return cls(str(path), photo, crop, in_crop(found, crop.alignment))
+        aligned = align(photo, size=size, face=found)
+        return cls(str(path), file, aligned, in_crop(found, aligned.alignment))
 
     @classmethod
     def of_crop(cls, path: str | Path, *, size: int) -> "Portrait":
@@ -62,10 +70,11 @@ class Portrait:
             ImageError: the file is no picture.
             FaceError: it is not square.
         """
-        photo = read_photo(path)
-        crop = as_crop(photo, size=size)
+        file = open_photograph(path)
+        photo = file.seen()
+        aligned = as_crop(photo, size=size)
         faces = detect(photo)
-        return cls(str(path), photo, crop, in_crop(faces[0], crop.alignment) if faces else None)
+        return cls(str(path), file, aligned, in_crop(faces[0], aligned.alignment) if faces else None)
 
     def parsed(self, path: str | Path) -> "Portrait":
         """The same with the label map in a file, which lies over the photograph.
@@ -75,6 +84,16 @@ class Portrait:
         """
         height, width = self.photo.shape[1:]
         return replace(self, labels=read_labels(path, height=height, width=width))
+
+    def fitted_to(self, other: "Portrait", region: str) -> "Portrait":
+        """The same, cut out so that a region of its face lies where the other's does.
+
+        Both have landmarks.
+        """
+        assert self.landmarks is not None
+        assert other.landmarks is not None
+        alignment, landmarks = fitted(self.crop.alignment, self.landmarks, other.landmarks, region)
+        return replace(self, crop=crop(self.photo, alignment), landmarks=landmarks)
 
     def region(self, name: str) -> PooledMask:
         """A named region of its face in the crop's frame: as the label map tells, else drawn from landmarks.

@@ -1,14 +1,14 @@
 """What wplus edit-region did, on one sheet with figures: the region alone beside the whole face."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
 from wplus.alignment import crop
-from wplus.core import Latent, WeightsError
+from wplus.core import WeightsError
 from wplus.core.images import resized
-from wplus.core.shapes import Picture, PooledMask, Resized
+from wplus.core.photograph import Photograph
+from wplus.core.shapes import Picture, Resized
 from wplus.core.sheets import Sheet, drawn
 from wplus.editing import morph
 from wplus.editing.pooling import share
@@ -16,36 +16,10 @@ from wplus.metrics import Metric, find_metric
 from wplus.metrics.local import masked_mse
 from wplus.models import Generator
 from wplus.pipelines.portrait import MASK_SIDE, Portrait
-from wplus.pipelines.rendering import render_one
+from wplus.pipelines.regions import Edit, shown_by
 
 LIKENESS = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "perceptual")
 """Metrics that tell how near the edited face looks to the target; the first is taken whose weights are here."""
-
-
-@dataclass(frozen=True, eq=False)
-class Edit:
-    """An edit and all that went into it.
-
-    Args:
-        portraits: the target and the references.
-        codes: of all of them.
-        patches: numbers of the references that give something, from 1, and their masks.
-        strength: of all patches.
-        picture: what the generator made of it.
-        seconds: of embedding and editing.
-    """
-
-    portraits: Sequence[Portrait]
-    codes: Sequence[Latent]
-    patches: Sequence[tuple[int, PooledMask]]
-    strength: float
-    picture: Picture
-    seconds: float
-
-    @property
-    def mask(self) -> PooledMask:
-        """All that is edited."""
-        return torch.stack([mask for _, mask in self.patches]).amax(dim=0)
 
 
 def figures(edit: Edit, picture: Picture) -> dict[str, float]:
@@ -55,10 +29,9 @@ def figures(edit: Edit, picture: Picture) -> dict[str, float]:
     """
     target, *references = (portrait.crop.picture[None] for portrait in edit.portraits)
     size = picture.shape[-1]
-    masks = [share(mask, size, size) for _, mask in edit.patches]
+    masks = [share(mask, size, size) for mask in edit.masks]
     inside = [
-        float(masked_mse(picture[None], references[number - 1], mask))
-        for (number, _), mask in zip(edit.patches, masks, strict=True)
+        float(masked_mse(picture[None], reference, mask)) for reference, mask in zip(references, masks, strict=True)
     ]
     outside = masked_mse(picture[None], target, 1 - torch.stack(masks).amax(dim=0))
     metric = _likeness()
@@ -69,7 +42,7 @@ def figures(edit: Edit, picture: Picture) -> dict[str, float]:
     }
 
 
-def sheet_of(edit: Edit, result: Picture, generator: Generator) -> Resized:
+def sheet_of(edit: Edit, result: Photograph | None, generator: Generator) -> Resized:
     """Target, references, mask, the first reference's whole face, the region alone, and the result; with figures."""
     whole = shown_by(generator, morph(edit.codes[0], edit.codes[1], weight=edit.strength))
     target, *references = map(_shown, edit.portraits)
@@ -79,16 +52,11 @@ def sheet_of(edit: Edit, result: Picture, generator: Generator) -> Resized:
         "mask": target.lerp(-torch.ones_like(target), 0.8 * (1 - edit.mask)),
         "as the generator sees it": _large(shown_by(generator, edit.codes[0])),
         f"global: {_told(figures(edit, whole))}": _large(whole),
-        f"local: {_told(figures(edit, edit.picture))}, {1000 * edit.seconds:.0f} ms": _large(edit.picture),
+        f"local: {_told(figures(edit, edit.picture))}": _large(edit.picture),
     }
-    if result.shape == edit.portraits[0].photo.shape:
-        pictures["result"] = _shown(replace(edit.portraits[0], photo=result))
+    if result is not None:
+        pictures["result"] = _shown(replace(edit.portraits[0], file=result))
     return drawn(Sheet("edit", "A region of one photograph from another", (tuple(pictures.values()),), tuple(pictures)))
-
-
-def shown_by(generator: Generator, latent: Latent) -> Picture:
-    """The picture of one code, within [-1, 1]."""
-    return render_one(generator, latent)[0].clamp(-1, 1)
 
 
 def _told(found: dict[str, float]) -> str:

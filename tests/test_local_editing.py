@@ -17,6 +17,7 @@ from wplus.alignment.masks import read_mask
 from wplus.alignment.parts import PARTS, part, read_labels, rectangle
 from wplus.core import ImageError, Latent, LatentError, Origin
 from wplus.core.images import from_bytes, read_photo, write_picture
+from wplus.core.photograph import Photograph
 from wplus.editing import Patch, blend_features, edited_stylemap, local_edit, mix, morph, transplant
 from wplus.editing.pooling import most, share, touched
 from wplus.inversion import IMAGE2STYLEGAN_PP_TAPS, Mean, WPlus, image2stylegan_pp, steps
@@ -26,7 +27,7 @@ from wplus.models.architectures import build
 from wplus.models.checkpoints.stylemap import convert
 from wplus.models.stylemap import to_map, to_rows
 from wplus.optimisation import Gram, Objective, Perceptual, Pixel, Settings, Towards
-from wplus.pipelines.detail import with_detail
+from wplus.pipelines.detail import Given, with_detail
 from wplus.pipelines.portrait import Portrait
 
 
@@ -536,14 +537,14 @@ def test_what_is_taken_is_as_fine_as_the_reference_s_photograph_and_the_rest_as_
     wave = 0.5 * torch.sin(torch.arange(96) * (2 * math.pi / 8))  # too fine for 16 px
     photo = (wave[:, None] * wave + torch.tensor([-0.3, 0.0, 0.3])[:, None, None]).contiguous()
     crop = as_crop(photo, size=16)
-    reference = Portrait("reference", photo, crop, None)
+    reference = Portrait("reference", Photograph(photo), crop, None)
     shown = crop.picture.mean(dim=(1, 2), keepdim=True).expand(3, 16, 16)  # a generator that knows colours alone
     taken = torch.zeros(96, 96)
     taken[:, 48:] = 1
     inner = (slice(None), slice(40, 56), slice(50, 66))  # FFHQ blurs what is near a border
-    fine = with_detail(Crop(shown, crop.alignment), [(reference, shown, taken)])
+    fine = with_detail(Crop(shown, crop.alignment), [Given(reference, shown, taken)])
     assert fine.alignment.size == 96
     assert torch.allclose(fine.picture[inner], photo[inner], atol=0.06)
     assert torch.allclose(fine.picture[:, :, :46], shown[:, :1, :1].expand(3, 96, 46), atol=1e-5)
-    half = with_detail(Crop(shown, crop.alignment), [(reference, shown, taken / 2)])
+    half = with_detail(Crop(shown, crop.alignment), [Given(reference, shown, taken / 2)])
     assert torch.allclose(half.picture[inner], photo[inner].lerp(shown[:, :1, :1], 0.5), atol=0.06)
