@@ -52,6 +52,20 @@ def restore_region(photo: AnyPhoto, before: Crop, after: Crop, taken: PooledMask
     return torch.where(weights > _UNSEEN, (picture + weights * change).clamp(-1, 1), picture)
 
 
+def restore_within(photo: AnyPhoto, shown: Crop, mask: PooledMask) -> Picture:
+    """The photograph with an edited crop put back by the weights of a mask in the crop's frame.
+
+    Where they are 0 it is the photograph, bit for bit.
+
+    Raises:
+        ImageError: the file is no picture.
+        FaceError: the alignment is of a photograph of another size, or the face lies outside it.
+    """
+    picture = as_picture(photo)
+    weights = _placed(mask, picture, shown.alignment)
+    return torch.where(weights > _UNSEEN, picture.lerp(restore(picture, shown), weights), picture)
+
+
 def grown(mask: Mask, *, width: float = 0.05) -> Mask:
     """A mask that reaches further: from where it is half as strong as anywhere it falls from 1 to 0 over `width`.
 

@@ -16,6 +16,9 @@ from wplus.core.shapes import Images, Picture, Resized, ResizedImages
 
 _CODECS = {".mp4": ("libx264", {"crf": "16"}), ".webm": ("libvpx-vp9", {"crf": "24", "b": "0"})}
 
+PLAYED = (".gif", ".webp", *_CODECS)
+"""Suffixes of animations."""
+
 SHOWN_SIZE = 256
 """Smaller frames are enlarged in animations and strips, so that one sees something."""
 
@@ -41,7 +44,7 @@ def sheet(images: Images, *, columns: int) -> Resized:
 
 
 def write_frames(path: str | Path, images: Images, *, seconds: float = 3.0) -> None:
-    """Write frames by suffix: .gif, .mp4 or .webm play them in `seconds`, .png and .jpg lay them side by side.
+    """Write frames by suffix: .gif, .webp, .mp4 or .webm play them in `seconds`, .png and .jpg lay them side by side.
 
     Raises:
         OutputError: another suffix, or the file cannot be written.
@@ -51,8 +54,8 @@ def write_frames(path: str | Path, images: Images, *, seconds: float = 3.0) -> N
         raise ValueError(f"seconds must be in [0.1, 600], got {seconds}")
     suffix = Path(path).suffix.lower()
     frames = shown(images)
-    if suffix == ".gif":
-        _write_gif(path, frames, seconds=seconds)
+    if suffix == ".gif" or (suffix == ".webp" and len(frames) > 1):
+        _write_pictures(path, frames, seconds=seconds)
     elif suffix in _CODECS:
         _write_video(path, frames, seconds=seconds)
     elif suffix in {".png", ".jpg", ".jpeg", ".webp"}:
@@ -61,11 +64,11 @@ def write_frames(path: str | Path, images: Images, *, seconds: float = 3.0) -> N
         raise OutputError(f"{path}: cannot write frames as '{suffix}'; use .gif, .mp4, .webm, .png, .jpg or .webp")
 
 
-def _write_gif(path: str | Path, frames: Images, *, seconds: float) -> None:
+def _write_pictures(path: str | Path, frames: Images, *, seconds: float) -> None:
     pictures = [Image.fromarray(to_bytes(frame)) for frame in frames]
     duration = max(20, round(1000 * seconds / len(pictures)))  # browsers play faster than 50 a second as 10
     with replacing(path) as temporary:
-        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=duration, loop=0)
+        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=duration, loop=0, quality=90)
 
 
 def _write_video(path: str | Path, frames: Images, *, seconds: float) -> None:

@@ -21,6 +21,7 @@ _FADE = 0.06  # of the side: over which every change fades out towards the crop'
 _LIGHT = 0.09  # of the side: how far the light at the edge of a change is carried inwards
 _CRISP = 0.8  # how much crisper new parts are made than the generator shows them
 _AROUND = 0.05  # of the side: from where the flow of what cannot be found is taken
+_STILL = 0.0002  # of the side: what moves less stays where it is, bit for bit
 _TONE, _STRUCTURE = 0.04, 0.008  # of the side: larger is tone, smaller is texture, between them are shapes
 
 
@@ -103,6 +104,7 @@ def change(
     shift = torch.zeros(2, size, size)
     if settings.moves:
         shift = _sure(enlarged(flow(before, after), size), old, new) * reach
+        shift = shift * smooth((shift.norm(dim=0) - _STILL) / (4 * _STILL))
     looked = looked_at(old, shift)
     missed = looked_at(crop - old, shift)
     tone = blurred(missed, _TONE)

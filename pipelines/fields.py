@@ -40,12 +40,12 @@ def enlarged(maps: Tensor, size: int) -> Tensor:
     return functional.interpolate(maps[None], (size, size), mode="bicubic", align_corners=False)[0]
 
 
-def looked_at(maps: Field, shift: Shift) -> Field:
-    """What maps hold at places moved by `shift`; beyond the border, what they hold there."""
+def looked_at(maps: Field, shift: Shift, *, mode: str = "bilinear") -> Field:
+    """What maps hold at places moved by `shift`; beyond the border, what they hold there. "bicubic" keeps detail."""
     size = maps.shape[-1]
     line = (torch.arange(size) + 0.5) / size * 2 - 1
     grid = torch.stack([line[None] + 2 * shift[0], line[:, None] + 2 * shift[1]], dim=2)
-    return functional.grid_sample(maps[None], grid[None], padding_mode="border", align_corners=False)[0]
+    return functional.grid_sample(maps[None], grid[None], mode=mode, padding_mode="border", align_corners=False)[0]
 
 
 def border(size: int, part: float) -> Float[Tensor, "1 size size"]:

@@ -4,20 +4,31 @@ With M what the generator shows between A and B, a frame is up(M) + (1 - t) warp
 detail of each photograph moved from where its parts are to where they are in M.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from wplus.alignment import crop
+import torch
+
+from wplus.alignment import Alignment, Crop, crop
+from wplus.alignment.local import restore_within
+from wplus.alignment.warp import scaled
 from wplus.core.errors import LatentError
-from wplus.core.images import resized
+from wplus.core.images import no_larger, resized
 from wplus.core.latent import Latent
-from wplus.core.shapes import Picture, Resized
+from wplus.core.shapes import Mask, Picture, Resized
 from wplus.editing import morph
 from wplus.models import Generator
-from wplus.pipelines.fields import enlarged, looked_at
+from wplus.pipelines.fields import blurred, enlarged, looked_at
 from wplus.pipelines.flow import flow
+from wplus.pipelines.parts import allowed_places, parse
 from wplus.pipelines.rendering import render_one
 from wplus.pipelines.restore import alignment_of, check_same_face
+
+TEXTURE, AROUND = 0.008, 0.03
+"""Of the side: what is smaller is texture, and how far about a place its contrast is measured."""
+
+STRONGEST = 2.0
+"""The largest factor of a texture's contrast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +76,64 @@ def morph_frames(
     for weight in weights:
         between = render_one(generator, morph(*latents, weight=weight))[0].clamp(-1, 1)
         frame = resized(between, height=size, width=size)
-        for end, share in ((first, 1 - weight), (second, weight)):
-            if share:
-                frame = frame + share * looked_at(end.missed, enlarged(flow(end.rendering, between), size))
-        yield frame.clamp(-1, 1)
+        missed = [
+            share * looked_at(end.missed, enlarged(flow(end.rendering, between), size), mode="bicubic")
+            for end, share in ((first, 1 - weight), (second, weight))
+        ]
+        if 0 < weight < 1:
+            face = allowed_places(frame, parse(between)[0], ["face"])
+            frame = frame + face * _strengthened(*missed, weight=weight)
+        yield (frame + missed[0] + missed[1]).clamp(-1, 1)
+
+
+def inside(
+    photo: Picture, alignment: Alignment, frames: Iterable[Picture], weights: Iterable[float]
+) -> Iterator[Picture]:
+    """Frames of a morph in the first one's photograph: its hair, clothes and background stay.
+
+    Args:
+        photo: the first photograph, upright and in sRGB.
+        alignment: of its crop.
+        frames, weights: of `morph_frames`; at 0 the photograph is given as it is.
+
+    Raises:
+        FaceError: the alignment is of a photograph of another size.
+    """
+    face: Mask | None = None
+    for frame, weight in zip(frames, weights, strict=True):
+        if not weight:
+            yield photo
+            continue
+        size = frame.shape[1]
+        if face is None:
+            own = crop(photo, replace(alignment, size=size)).picture
+            face = allowed_places(own, parse(own)[0], ["face"])[0]
+        other = allowed_places(frame, parse(frame)[0], ["face"])[0]
+        shown = Crop(frame, replace(alignment, size=size))
+        mask = blurred(torch.maximum(face, other)[None], 0.01)[0]
+        yield restore_within(photo, shown, mask)
+
+
+def reduced_to(photo: Picture, alignment: Alignment, side: int) -> tuple[Picture, Alignment]:
+    """A photograph whose longer side has at most `side` pixels, and where its face lies there."""
+    smaller = no_larger(photo, side=side)
+    after = (smaller.shape[2], smaller.shape[1])
+    a, b, c, d = ((float(x), float(y)) for x, y in scaled(alignment.corners, before=alignment.photo, after=after))
+    return smaller, replace(alignment, quad=(a, b, c, d), photo=after)
+
+
+def _strengthened(first: Resized, second: Resized, *, weight: float) -> Resized:
+    """What to add to the sum of two shares of detail, so that it has the contrast that they have alone.
+
+    Where details have nothing to do with each other, as two skins, their mean is half as strong as each: its texture is
+    made stronger, as in variance-preserving blends (Heitz and Neyret 2018), but what is larger than texture is not.
+    """
+    fine = [x - blurred(x, TEXTURE) for x in (first, second)]
+    wanted = sum(
+        blurred(x.square().mean(0, keepdim=True), AROUND) / share
+        for x, share in zip(fine, (1 - weight, weight), strict=True)
+    )
+    mixed = fine[0] + fine[1]
+    found = blurred(mixed.square().mean(0, keepdim=True), AROUND)
+    gain = (wanted / (found + 1e-6)).clamp(1, STRONGEST**2).sqrt()
+    return (gain - 1) * mixed

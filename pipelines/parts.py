@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 _APPEARING = ("glasses", "mouth", "lips", "hat")  # what covers what was there before, and cannot be moved into place
 _ROWS = [CLASSES.index(name) for name in _APPEARING]
 _LEAST_FACE = 0.08  # of the crop; less is a face that the parser does not see
+_LEAK = 0.06  # of what a guided filter lets through where nothing is meant
 _RADIUS, _EDGE = 0.03, 2e-3  # of the guided filter: its window as a part of the side, and the contrast of an edge
 
 
@@ -93,4 +94,4 @@ def _guided(picture: Picture, weights: Float[Tensor, "1 height width"]) -> Float
     middle, level = mean(guide), mean(values)
     slope = (mean(guide * values) - middle * level) / (mean(guide * guide) - middle**2 + _EDGE)
     found = mean(slope) * guide + mean(level - slope * middle)
-    return torch.from_numpy(found).float().clamp(0, 1)[None]
+    return ((torch.from_numpy(found).float() - _LEAK) / (1 - 2 * _LEAK)).clamp(0, 1)[None]
