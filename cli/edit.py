@@ -1,7 +1,7 @@
 """wplus edit: photographs changed along named directions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from wplus.cli.folders import report
 from wplus.cli.options import FINITE, device_option, output_option, progress, record_options, remark
+from wplus.cli.photographs import mark_option
 from wplus.core import Direction, DirectionError, OutputError
 from wplus.core.animation import strip
 from wplus.core.files import check_not_input
@@ -35,7 +36,7 @@ class Strengths(click.Command):
     """A command that takes `--smile 0.8` for any name: what is no option of its own is a direction's strength."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        own = {name for parameter in self.get_params(ctx) for name in (*parameter.opts, *parameter.secondary_opts)}
         rest: list[str] = []
         strengths: dict[str, float] = {}
         given = iter(args)
@@ -67,6 +68,7 @@ class Strengths(click.Command):
 @click.option("--directions", type=click.Path(path_type=Path), help="A file of directions.  [the generator's own]")
 @click.option("--generator", default=SHIPPED, show_default=True, help="Catalogue name or file.")
 @click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [the generator's own]")
+@mark_option
 @record_options(Nearness)
 @device_option
 @click.pass_context
@@ -84,6 +86,7 @@ def command(
     directions: Path | None,
     generator: str,
     encoder: Path | None,
+    marked: bool,
     device: str,
     **given: Any,
 ) -> None:
@@ -121,11 +124,21 @@ def command(
     def work(path: Path) -> Photograph:
         photo = open_photograph(path)
         if not sheet:
-            return edit_faces(photo, network, moves, face=None if face == "all" else int(face), **how)
+            edited = edit_faces(photo, network, moves, face=None if face == "all" else int(face), **how)
+            for what in edited.lost:
+                remark(f"{path}: without {what}")
+            return edited if marked else replace(edited, xmp=photo.xmp, exif=photo.exif)
         person = subject(photo, network, face=0 if face == "all" else int(face), **how)
         return Photograph(sheet_of(person, network, known, strengths))
 
-    decided = {"strengths": strengths, "sheet": sheet, "face": face, "crop": cropped, "generator": network.fingerprint}
+    decided = {
+        "strengths": strengths,
+        "sheet": sheet,
+        "face": face,
+        "crop": cropped,
+        "mark": marked,
+        "generator": network.fingerprint,
+    }
     _run(photos, output, work, decided | {"directions": [item.about.details for item in moves], **asdict(nearness)})
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from wplus.cli.options import FINITE, device_option, opener, output_option, write_result
+from wplus.cli.options import FINITE, device_option, opener, output_option, remark, write_result
 from wplus.cli.photographs import mark_option, write_photograph
 from wplus.core.files import check_not_input
 from wplus.core.photograph import open_photograph
 from wplus.editing import Relative
 from wplus.models.checkpoints.latents import load_latent
-from wplus.pipelines.express import express, express_photo
+from wplus.pipelines.express import TURNED, express, express_photo, turned
 
 
 @click.command()
@@ -69,6 +69,9 @@ def command(
 ) -> None:
     """Add what differs between NEUTRAL and EXPRESSIVE, two latents of one person, to TARGET.
 
+    Lenders should be TARGET's own other photographs. Strangers lend their light and their face, too, and several of
+    them little of a smile: for photographs `wplus edit --smile 0.8` serves better.
+
     \b
     Examples:
       wplus express me.safetensors her_neutral.safetensors her_smile.safetensors -o smile.png --photo me.jpg
@@ -92,5 +95,8 @@ def command(
     if photo is None:
         write_result(output, edited, network)
     else:
+        for paths, neutral_code, expressive_code in zip(pairs, before, after, strict=True):
+            if (degrees := turned(network(), neutral_code, expressive_code)) > TURNED:
+                remark(f"{paths[1]}: the head turned by {degrees:.0f} degrees, and that is lent, too")
         result = express_photo(open_photograph(photo), edited, network())
         write_photograph(output, result, edit=f"expression, strength {strength:g}", marked=marked)

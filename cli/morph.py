@@ -1,6 +1,6 @@
 """wplus morph: from one face to another."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -73,12 +73,12 @@ def command(
       wplus morph a.safetensors b.safetensors -o sharp.mp4 --photos a.jpg b.jpg
       wplus morph a.safetensors b.safetensors --weight 0.5 -o half.safetensors
     """
-    check_not_input(output, a, b, *(photos or ()))
     pictures = [path.suffix.lower() in PICTURE_SUFFIXES for path in (a, b)]
     if pictures[0] != pictures[1] or (photos and any(pictures)):
         raise click.UsageError("give two photographs, or two latents with or without --photos")
     if in_photo and not (photos or all(pictures)):
         raise click.UsageError("--inside needs photographs: give two, or --photos with the latents")
+    check_not_input(output, a, b, *(photos or ()))
     if all(pictures):
         photos = (a, b)
         edits = load_generator(generator or SHIPPED).to(device)
@@ -96,7 +96,15 @@ def command(
     if photos is None:
         made: Iterator[Picture] = (render_one(network(), morph(first, second, weight=share))[0] for share in weights)
     else:
-        made = of_photographs(photos, (first, second), network(), weights, size=size, in_photo=in_photo)
+        seen = [open_photograph(path).seen() for path in photos]
+        side = size or (1024 if in_photo else 512)
+        one, other = (
+            end_of(picture, code, network(), size=min(side, 1024) if in_photo else side, anyway=all(pictures))
+            for picture, code in zip(seen, (first, second), strict=True)
+        )
+        made = morph_frames(network(), (first, second), (one, other), weights)
+        if in_photo:
+            made = inside(*reduced_to(seen[0], alignment_of(first), side), made, weights)
     shown = []
     with progress(len(weights), text="morph", unit="frame") as bar:
         for picture in made:
@@ -111,26 +119,3 @@ def found_in(path: Path, generator: Generator, done: Callable[[], object]) -> La
     latent = subject(open_photograph(path), generator).latent
     done()
     return latent
-
-
-def of_photographs(
-    photos: tuple[Path, Path],
-    latents: tuple[Latent, Latent],
-    generator: Generator,
-    weights: Sequence[float],
-    *,
-    size: int | None,
-    in_photo: bool,
-) -> Iterator[Picture]:
-    """Frames with the detail of two photographs, as crops or inside the first photograph."""
-    pictures = [open_photograph(path).seen() for path in photos]
-    side = size or (1024 if in_photo else 512)
-    fine = min(side, 1024)
-    first, second = (
-        end_of(picture, code, generator, size=fine if in_photo else side)
-        for picture, code in zip(pictures, latents, strict=True)
-    )
-    frames = morph_frames(generator, latents, (first, second), weights)
-    if not in_photo:
-        return frames
-    return inside(*reduced_to(pictures[0], alignment_of(latents[0]), side), frames, weights)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wplus.cli.options import SHARE
+from wplus.cli.options import SHARE, remark
 from wplus.core.photograph import Photograph
 from wplus.pipelines.parts import GROUPS
 from wplus.pipelines.restore import mark
@@ -53,5 +53,7 @@ def write_photograph(path: Path, photo: Photograph, *, edit: str, marked: bool) 
     Raises:
         OutputError: another suffix, or the file cannot be written.
     """
+    for what in photo.lost:
+        remark(f"{path}: without {what}")
     (photo.marked(mark(edit)) if marked else photo).save(path)
     click.echo(path)

@@ -11,7 +11,7 @@ from wplus.core.photograph import open_photograph
 from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.change import Carry
 from wplus.pipelines.rendering import generator_of
-from wplus.pipelines.restore import alignment_of, restore_edit, restore_face
+from wplus.pipelines.restore import alignment_of, fitted_to, restore_edit, restore_face
 
 
 @click.command()
@@ -19,6 +19,8 @@ from wplus.pipelines.restore import alignment_of, restore_edit, restore_face
 @click.argument("latent", type=click.Path(path_type=Path))
 @output_option(folder=False)
 @carry_options
+@click.option("--fit", is_flag=True, help="PHOTO is another, or was cropped or turned: look for the face.")
+@click.option("--face", type=click.IntRange(0), default=0, show_default=True, help="Which, with --fit; 0: largest.")
 @click.option("--anyway", is_flag=True, help="Also where LATENT does not look like the face in PHOTO.")
 @mark_option
 @click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
@@ -30,6 +32,8 @@ def command(
     paste: str,
     where: tuple[str, ...],
     light: float,
+    fit: bool,
+    face: int,
     anyway: bool,
     marked: bool,
     generator: str | None,
@@ -43,12 +47,16 @@ def command(
     Examples:
       wplus restore portrait.jpg smile.safetensors -o smiling.png
       wplus restore portrait.jpg blond.safetensors -o blond.png --where hair --light 1
+      wplus restore another.jpg smile.safetensors -o other.png --fit --anyway
     """
     check_not_input(output, photo, latent)
     codes = load_latent(latent)
-    alignment_of(codes, str(latent))  # before anything takes time
+    if not fit:
+        alignment_of(codes, str(latent))  # before anything takes time
     network = generator_of(codes, generator).to(device)
     picture = open_photograph(photo)
+    if fit:
+        codes = fitted_to(codes, picture, face=face, name=str(photo))
     if paste == "face":
         result = restore_face(picture, codes, network)
     else:

@@ -37,6 +37,7 @@ class Photograph:
         xmp: the XMP packet.
         dpi: pixels an inch, across and down.
         grey: whether the file holds no colours.
+        lost: what of the file the picture no longer has, in words.
     """
 
     picture: Picture
@@ -46,6 +47,7 @@ class Photograph:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     grey: bool = False
+    lost: tuple[str, ...] = ()
 
     @property
     def mark(self) -> Mark | None:
@@ -116,7 +118,7 @@ class Photograph:
 def open_photograph(path: str | Path) -> Photograph:
     """Read a photograph with what its file says of it.
 
-    CMYK becomes sRGB, by its profile where it has one; 16 bits become 8.
+    CMYK becomes sRGB, by its profile where it has one; 16 bits become 8: `lost` says so.
 
     Raises:
         ImageError: no such file, empty, no picture, damaged, or too large.
@@ -127,8 +129,10 @@ def open_photograph(path: str | Path) -> Photograph:
         warnings.simplefilter("ignore")  # as in `read_photo`
         image = load_image(path)
         profile = image.info.get("icc_profile") or None
+        lost = ["16 bits a channel: 8 are left"] if _deep(path) else []
         if image.mode == "CMYK":
             image, profile = _from_cmyk(image, profile), None
+            lost.append("CMYK: it is sRGB now")
         if profile is not None and not _usable(profile, grey=image.mode in {"L", "LA"}):
             profile = None
         alpha = None
@@ -136,9 +140,20 @@ def open_photograph(path: str | Path) -> Photograph:
             opacity = np.asarray(image.convert("RGBA").getchannel("A"))
             alpha = torch.from_numpy(opacity.astype(np.float32) / 255)
         picture = from_bytes(flat(image, path))
-        return Photograph(
-            picture, alpha, profile, _exif(image), _xmp(image), _dpi(image), image.mode in {"1", "L", "LA", "I;16"}
-        )
+        grey = image.mode in {"1", "L", "LA", "I;16"}
+        return Photograph(picture, alpha, profile, _exif(image), _xmp(image), _dpi(image), grey, tuple(lost))
+
+
+def _deep(path: Path) -> bool:
+    """Whether a file that is a picture holds 16 bits a channel; Pillow tells so of grey ones alone."""
+    with Image.open(path) as image:
+        if image.format == "TIFF":
+            bits = getattr(image, "tag_v2", {}).get(258, (8,))
+            return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+        if image.format == "PNG":
+            with path.open("rb") as file:
+                return file.read(25)[24:] == b"\x10"  # the header chunk's depth
+    return False
 
 
 def _converted(picture: Picture, profile: bytes, *, inward: bool) -> Picture:

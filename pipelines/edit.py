@@ -27,7 +27,7 @@ from wplus.pipelines.carry import carry
 from wplus.pipelines.change import Carry
 from wplus.pipelines.directions import known_directions
 from wplus.pipelines.parts import GROUPS
-from wplus.pipelines.restore import alignment_of, mark
+from wplus.pipelines.restore import alignment_of, check_same_face, mark
 
 MASK_SIDE = 256
 """Pixels of the side of the masks that tell where a photograph may change."""
@@ -144,12 +144,15 @@ def subject(
         LatentError: the latent belongs to another generator or photograph, or holds several codes.
     """
     found, landmarks = _crop(photo.seen(), generator.resolution, face=face, cropped=cropped, latent=latent)
+    given = latent is not None
     if latent is None:
         latent = _near_w(found, generator, encoder, nearness)
     if len(latent) != 1:
         raise LatentError(f"a latent of {len(latent)} codes; an edit takes one face at a time")
     with torch.inference_mode():
         before = generator(latent).cpu()
+    if given:
+        check_same_face(photo.seen(), before.clamp(-1, 1), found.alignment)
     return Subject(photo, found.alignment, landmarks, latent, before)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from wplus.alignment.measures import landmarks_of, yaw
 from wplus.core.latent import Latent, join
 from wplus.core.photograph import Photograph
 from wplus.core.shapes import Mask
@@ -13,6 +14,9 @@ from wplus.pipelines.carry import carry
 from wplus.pipelines.fields import smooth
 from wplus.pipelines.rendering import render_one
 from wplus.pipelines.restore import alignment_of, check_same_face
+
+TURNED = 8.0
+"""Degrees by which a lender's head may turn before the target's looks turned."""
 
 DEFAULT = Relative()
 """Weaker rows of the difference are zeroed."""
@@ -55,6 +59,12 @@ def express_photo(photo: Photograph, latent: Latent, generator: Generator) -> Ph
     alignment = alignment_of(latent)
     check_same_face(photo.seen(), before, alignment)
     return carry(photo, before, after, alignment, allowed=expressive_places(128))
+
+
+def turned(generator: Generator, neutral: Latent, expressive: Latent) -> float:
+    """Degrees by which a lender's head turned from one code to the other: the target's would be turned along."""
+    first, second = (yaw(landmarks_of(render_one(generator, code)[0].clamp(-1, 1))) for code in (neutral, expressive))
+    return abs(second - first)
 
 
 def expressive_places(size: int) -> Mask:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 import torch
 from torch.nn import functional
 
-from wplus.alignment import Alignment, crop
+from wplus.alignment import Alignment, chosen, crop, detect
 from wplus.alignment import restore as pasted
 from wplus.core.errors import FaceError, LatentError
 from wplus.core.latent import Latent
@@ -69,6 +69,21 @@ def restore_face(photo: Photograph, latent: Latent, generator: Generator) -> Pho
     picture = render_one(generator, latent).clamp(-1, 1)
     alignment = alignment_of(latent)
     return replace(photo, picture=pasted(photo.picture, photo.native(picture)[0], alignment))
+
+
+def fitted_to(latent: Latent, photo: Photograph, *, face: int = 0, name: str = "the photograph") -> Latent:
+    """The same codes as of a face in another photograph, where it is looked for.
+
+    Raises:
+        LatentError: a latent that does not name its generator.
+        FaceError: there is no such face.
+    """
+    if latent.origin is None:
+        raise LatentError("the latent does not say which generator it belongs to")
+    seen = photo.seen()
+    found = chosen(detect(seen), face, name)
+    place = Alignment.of(found.landmarks, photo=(seen.shape[2], seen.shape[1]), size=latent.origin.resolution)
+    return replace(latent, origin=replace(latent.origin, crop=place.to_json()))
 
 
 def check_same_face(photo: Picture, rendering: CommonImages, alignment: Alignment) -> None:

@@ -155,3 +155,16 @@ def test_a_morph_begins_and_ends_with_the_photographs(mini, photo):
     assert torch.allclose(frames[0], faces[0], atol=1e-5)
     assert torch.allclose(frames[2], faces[1], atol=1e-5)
     assert frames[1].isfinite().all()
+
+
+def test_the_middle_of_two_textures_is_as_strong_as_they_are(mini, monkeypatch):
+    monkeypatch.setattr("wplus.pipelines.morph.allowed_places", lambda picture, *_: torch.ones(1, *picture.shape[1:]))
+    generator = torch.Generator().manual_seed(3)
+    shown, size = mini(mini.sample(seed=1))[0].clamp(-1, 1), (3, 256, 256)
+    noises = [torch.randn(size, generator=generator) * strength for strength in (0.05, 0.08, 0.0, 0.0)]
+    ends = [End(shown, noise) for noise in noises]
+    latents = tuple(mini.sample(seed=seed) for seed in (1, 1))
+    (between,) = morph_frames(mini, latents, tuple(ends[:2]), [0.5])
+    (smooth,) = morph_frames(mini, latents, tuple(ends[2:]), [0.5])
+    expected = ((0.05**2 + 0.08**2) / 2) ** 0.5
+    assert 0.85 * expected < float((between - smooth)[smooth.abs() < 0.6].std()) < 1.1 * expected

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 import wplus as package
-from wplus.core import DirectionError
+from wplus.core import DirectionError, FaceError
 from wplus.core.direction import load_directions, save_directions
 from wplus.core.photograph import Photograph, open_photograph
 from wplus.editing.directions import direction, ganspace
@@ -243,3 +244,62 @@ def test_a_folder_of_edits_keeps_the_photographs_that_lie_in_it(portrait, file, 
     subprocess.run([SCRIPT, *map(str, words)], check=True, capture_output=True)
     assert mine.read_bytes() == b"another photograph of that name"
     assert (tmp_path / "out" / "astronaut-2.jpg").exists()
+
+
+def test_two_photographs_morph_inside_the_first(portrait, tmp_path, monkeypatch, wplus):
+    Image.fromarray(np.ascontiguousarray(data.astronaut()[:, ::-1])).save(tmp_path / "other.png")
+    out = tmp_path / "morph.webp"
+    monkeypatch.setattr("wplus.cli.morph.subject", partial(subject, nearness=Nearness(steps=5)))
+    assert wplus("morph", portrait, tmp_path / "other.png", "-o", out, "--inside", "--frames", 3) == (0, f"{out}\n", "")
+    with Image.open(out) as animation:
+        assert (animation.n_frames, animation.size) == (3, (512, 512))
+        frames = [np.asarray(animation.convert("RGB")).astype(int) for _ in range(3) if not animation.seek(_)]
+    same = np.abs(frames[0] - data.astronaut()).mean(axis=2)
+    moved = np.abs(frames[2] - frames[0]).mean(axis=2)
+    assert same.mean() < 3  # WebP's loss
+    assert moved[60:180, 180:270].mean() > 10 > 2 > moved[300:].mean()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("a.jpg", "b.safetensors"), "give two photographs, or two latents with or without --photos"),
+        (("a.safetensors", "b.safetensors", "--inside"), "--inside needs photographs: give two, or --photos with"),
+    ],
+)
+def test_morphs_of_nothing_fitting_are_told(wplus, tmp_path, words, message):
+    for name in words[:2]:
+        (tmp_path / name).touch()
+    code, out, err = wplus("morph", *(tmp_path / name for name in words[:2]), *words[2:], "-o", tmp_path / "m.gif")
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_codes_of_another_photograph_are_refused(person, generator):
+    flipped = Photograph(person.photo.picture.flip(1))
+    with pytest.raises(FaceError, match="does not look like the face in this photograph"):
+        subject(flipped, generator, latent=person.latent)
+
+
+def test_an_edit_goes_into_another_photograph_of_the_person(person, generator, file, portrait, tmp_path, wplus):
+    smiling = person.latent + known_directions(generator, file)["smile"]
+    smiling.save(tmp_path / "smiling.safetensors")
+    cut = data.astronaut()[20:300, 60:420]
+    Image.fromarray(cut).save(tmp_path / "cut.png")
+    words = ("restore", tmp_path / "cut.png", tmp_path / "smiling.safetensors", "-o", tmp_path / "edited.png")
+    code, _, err = wplus(*words)
+    assert code == 1
+    assert "the crop is of a photograph of 512 x 512, this one is 360 x 280" in err
+    assert wplus(*words, "--fit")[0] == 0
+    with Image.open(tmp_path / "edited.png") as picture:
+        changed = (np.asarray(picture) != cut).any(axis=2)
+    assert changed[60:160, 120:210].mean() > 0.3 > 0.05 > changed[240:].mean()
+
+
+def test_without_a_mark_a_file_says_what_it_said(portrait, file, tmp_path):
+    out = tmp_path / "edited.png"
+    words = ("edit", portrait, "--smile", "1", "--steps", "2", "--directions", file, "-o", out)
+    assert shown(*words)[0] == 0
+    assert open_photograph(out).mark.edit == "smile +1"
+    assert shown(*words, "--no-mark")[0] == 0
+    assert open_photograph(out).mark is None

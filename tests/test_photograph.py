@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from wplus.core.images import to_bytes
+from wplus.core.images import from_bytes, to_bytes
 from wplus.core.marks import Mark, read_mark
 from wplus.core.photograph import Photograph, open_photograph
 
@@ -80,3 +80,24 @@ def test_another_programs_words_stay():
 def test_a_file_that_says_nothing_has_no_mark(tmp_path):
     Image.fromarray(NOISE).save(tmp_path / "a.png")
     assert open_photograph(tmp_path / "a.png").mark is None
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_are_told(tmp_path, suffix):
+    deep = np.linspace(0, 65535, 600).reshape(20, 30).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / f"deep{suffix}")
+    Image.fromarray(NOISE).save(tmp_path / f"plain{suffix}")
+    assert open_photograph(tmp_path / f"deep{suffix}").lost == ("16 bits a channel: 8 are left",)
+    assert open_photograph(tmp_path / f"plain{suffix}").lost == ()
+
+
+def test_a_change_in_srgb_keeps_the_bits_beside_it(tmp_path):
+    wide = (NOISE // 3 + 80).astype(np.uint8)
+    gamma = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = Photograph(from_bytes(wide), profile=gamma)
+    seen = photo.seen().clone()
+    seen[:, :5] = 0.2
+    changed = photo.changed(seen)
+    assert torch.equal(changed.picture[:, 5:], photo.picture[:, 5:])
+    assert torch.allclose(changed.picture[:, :5], torch.tensor(0.2), atol=2 / 255)
+    assert changed.profile == gamma
