@@ -218,9 +218,13 @@ def as_crop(photo: AnyPhoto, *, size: int) -> Crop:
     height, width = picture.shape[1:]
     if height != width:
         raise FaceError(f"{name}: {width}x{height} is no aligned crop, which is square; have it aligned")
-    low, high = -0.5, width - 0.5
-    alignment = Alignment(((low, low), (low, high), (high, high), (high, low)), (width, height), size)
-    return Crop(resized(picture, height=size, width=size).clamp(-1, 1), alignment)
+    return crop(picture, Alignment(_whole(width), (width, height), size))
+
+
+def _whole(side: int) -> Corners:
+    """The corners of a square picture."""
+    low, high = -0.5, side - 0.5
+    return (low, low), (low, high), (high, high), (high, low)
 
 
 def as_crops(photos: "Crop | AnyPhoto | Sequence[Crop | AnyPhoto]", *, size: int) -> list[Crop]:
@@ -250,12 +254,16 @@ def _as_crop_of(photo: Any, size: int) -> Crop:
 def crop(photo: AnyPhoto, alignment: Alignment) -> Crop:
     """The crop that an alignment describes, with no detection: shrink, crop, pad, warp, as FFHQ's script does.
 
+    What is all of a square picture is only resized: it is a crop already.
+
     Raises:
         ImageError: the file is no picture.
         FaceError: the alignment is of a photograph of another size, or the face lies outside it.
     """
     picture = as_picture(photo)
     check_photo(picture, alignment)
+    if alignment.photo[0] == alignment.photo[1] and alignment.quad == _whole(alignment.photo[0]):
+        return Crop(resized(picture, height=alignment.size, width=alignment.size).clamp(-1, 1), alignment)
     layout = Layout.of(alignment)
     picture = resized(picture, height=layout.shrunk[1], width=layout.shrunk[0])
     left, top, right, bottom = layout.box

@@ -108,16 +108,15 @@ def measured(edit: str, person: Subject, name: str, result: Photograph, seconds:
 
 def figures_of(before: Picture, after: Picture, old: Picture, new: Picture) -> dict[str, float]:
     """Figures of a crop before and after, and of the photographs that they are cut from."""
-    found = {
+    changed = not torch.equal(old, new)
+    return {
         "sharpness": sharpness(after) / sharpness(before),
         "identity": nan(identity_distance(before, after)),
         "faces": float(len(detect(after)) == len(detect(before))),
+        "kept": kept(before, before, after),
+        "seam": seam(old, new) if changed else 1.0,
+        "identical": float(not changed),
     }
-    if old is not new:
-        changed = not torch.equal(old, new)
-        found |= {"kept": kept(before, before, after), "seam": seam(old, new) if changed else 1.0}
-        found["identical"] = float(not changed)
-    return found
 
 
 def nan(value: float | None) -> float:
