@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from wplus.cli.contents import contents_of
+from wplus.cli.options import json_option
 from wplus.core import GeneratorError, WplusError
 from wplus.core.marks import SOURCE_TYPE
 from wplus.core.origin import ROWS
@@ -28,7 +29,8 @@ NAMES = [entry.name for entry in ENTRIES]
 @click.command()
 @click.argument("file", type=str, required=False)
 @click.option("--machine", is_flag=True, help="Show the hardware, and the fastest path on it.")
-def command(file: str | None, machine: bool) -> None:
+@json_option
+def command(file: str | None, machine: bool, as_json: bool) -> None:
     """Tell what FILE holds: a generator of any format, latents, a network, a picture; or a model by its name.
 
     \b
@@ -36,38 +38,44 @@ def command(file: str | None, machine: bool) -> None:
       wplus info faces-64
       wplus info ffhq.pkl
       wplus info codes/portrait.safetensors
-      wplus info --machine
+      wplus info --machine --json
     """
+    facts: dict[str, object] = {}
     if machine:
-        _show(_machine())
+        facts |= _machine()
     elif file is None:
         raise click.UsageError("Missing argument 'FILE'.")
     if file is not None:
-        _tell(file)
+        facts |= _facts(file)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2, default=str))
+    else:
+        _show(facts)
 
 
-def _tell(file: str) -> None:
+def _facts(file: str) -> dict[str, object]:
+    """What is told of a file or a model."""
     entry = next((entry for entry in ENTRIES if entry.name == file), None)
     path = Path(file) if entry is None else file_of(entry, error=WplusError)
     if entry is not None and entry.kind in {"perceptual", "trunk"}:  # torchvision's files do not say what they hold
-        _show(_perceptual(file) if entry.kind == "perceptual" else _trunk(entry))
-        return
+        return _perceptual(file) if entry.kind == "perceptual" else _trunk(entry)
     if not path.exists():
         raise GeneratorError(f"no generator and no file is named '{file}'{suggest(file, NAMES)}")
     match contents_of(path):
         case ("picture", _):
-            _show(_picture(path))
+            return _picture(path)
         case ("latent", form):
-            _show(_latent(path) if form == "wplus" else {"latent": file, **read_codes(path).describe()})
+            return _latent(path) if form == "wplus" else {"latent": file, **read_codes(path).describe()}
         case ("perceptual", _):
-            _show(_perceptual(file))
+            return _perceptual(file)
         case ("generator", form):
-            _show(_generator(file, form))
+            return _generator(file, form)
         case ("encoder", _):
             encoder = read_encoder(path)
-            _show({"encoder": str(path), "generator": encoder.generator, **vars(encoder.config)})
+            return {"encoder": str(path), "generator": encoder.generator, **vars(encoder.config)}
         case (kind, _):
             raise WplusError(f"{file}: a {kind}, of which there is nothing to tell")
+    raise AssertionError
 
 
 def _perceptual(file: str) -> dict[str, object]:

@@ -1,13 +1,15 @@
 """wplus measure: pictures against pictures, sets against sets, codes, and generators."""
 
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from wplus.cli.measuring import codes, pairs, paths, sets
-from wplus.cli.options import device_option
+from wplus.cli.options import device_option, json_option
 from wplus.core import WplusError
 from wplus.metrics.features import FEATURE_NETWORKS, find_features
 from wplus.metrics.figures import Figure, Measure, figures, write_measures
@@ -31,6 +33,7 @@ NETWORKS = ", ".join(network.name for network in FEATURE_NETWORKS)
 @click.option("--ppl", type=click.Choice(get_args(PathKind)), help="Perceptual path length of the generator A.")
 @click.option("--samples", type=click.IntRange(2), default=10_000, show_default=True, help="Paths of --ppl.")
 @click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
+@json_option
 @device_option
 def command(
     a: Path,
@@ -43,6 +46,7 @@ def command(
     ppl: PathKind | None,
     samples: int,
     generator: str | None,
+    as_json: bool,
     device: str,
 ) -> None:
     """Compare A with B: two pictures or codes, or two folders of them that go together by name.
@@ -70,7 +74,7 @@ def command(
     if distribution is not None:
         if b is None or ppl is not None or names:
             raise click.UsageError("--distribution compares A with B, without --ppl and --metric")
-        _collect(sets(Pictures(generator, device), a, b, find_features(distribution), weights), output)
+        _collect(sets(Pictures(generator, device), a, b, find_features(distribution), weights), output, as_json)
         return
     names = names or (("lpips-vgg",) if ppl else OFFLINE)
     takers = [name for name in names if name.startswith("lpips-")]
@@ -80,14 +84,14 @@ def command(
     if ppl is not None:
         if b is not None or len(metrics) != 1 or not metrics[0].squared:
             raise click.UsageError("--ppl takes a generator without B, and one --metric: LPIPS, perceptual or mse")
-        _collect(paths(load_generator(str(a)).to(device), ppl, metrics[0], samples), output)
+        _collect(paths(load_generator(str(a)).to(device), ppl, metrics[0], samples), output, as_json)
     elif b is None:
-        _collect(codes(Pictures(generator, device), a), output)
+        _collect(codes(Pictures(generator, device), a), output, as_json)
     else:
-        _collect(pairs(Pictures(generator, device), a, b, metrics, size), output)
+        _collect(pairs(Pictures(generator, device), a, b, metrics, size), output, as_json)
 
 
-def _collect(results: Iterable[Measure | WplusError], output: Path | None) -> None:
+def _collect(results: Iterable[Measure | WplusError], output: Path | None, as_json: bool) -> None:
     """Take measures as they come, write them, show their means; failures are told at the end."""
     measures: list[Measure] = []
     failures: list[WplusError] = []
@@ -100,11 +104,13 @@ def _collect(results: Iterable[Measure | WplusError], output: Path | None) -> No
     finally:  # what was measured before an interruption is not lost
         if output is not None and measures:
             write_measures(output, measures)
-            click.echo(output)
-    if measures:
+            click.echo(output, err=as_json)
+    if as_json and measures:
+        click.echo(json.dumps([asdict(figure) for figure in figures(measures)], indent=2))
+    elif measures:
         click.echo(f"{'metric':16} {'mean':>10}   {'95 % of the mean':24} {'n':>5}")
-    for figure in figures(measures):
-        click.echo(_told(figure))
+        for figure in figures(measures):
+            click.echo(_told(figure))
     if failures and not measures:
         raise failures[0]
     for failure in failures:

@@ -1,10 +1,11 @@
 """wplus models: which models have names, what they may be used for, and how to get them."""
 
+import json
 import sys
 
 import click
 
-from wplus.cli.options import progress
+from wplus.cli.options import json_option, progress
 from wplus.core import DownloadError
 from wplus.models.catalogue import fetch, find
 from wplus.models.download import megabytes, recorded_sum
@@ -12,8 +13,9 @@ from wplus.models.entries import ENTRIES, Entry
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, as_json: bool) -> None:
     """List the models that can be given by name, with their licences, and what of them is here.
 
     \b
@@ -24,7 +26,9 @@ def command(context: click.Context) -> None:
 
     Fetched files lie in the folder WPLUS_CACHE (~/.cache/wplus if that is not set).
     """
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is None and as_json:
+        click.echo(json.dumps([_facts(entry) for entry in ENTRIES], indent=2))
+    elif context.invoked_subcommand is None:
         width = max(len(entry.name) for entry in ENTRIES)
         click.echo(f"{'name':{width}}  {'pixels':>6}  {'size':>9}  {'here':11}  licence")
         for entry in ENTRIES:
@@ -35,15 +39,24 @@ def command(context: click.Context) -> None:
 
 @command.command()
 @click.argument("name")
-def show(name: str) -> None:
+@json_option
+def show(name: str, as_json: bool) -> None:
     """Tell all about the model NAME.
 
     \b
     Example:
       wplus models show faces-64
     """
-    entry = find(name)
-    facts = {
+    facts = _facts(find(name))
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        _tell(facts, to_stderr=False)
+
+
+def _facts(entry: Entry) -> dict[str, str]:
+    """All that is known of a model."""
+    return {
         "name": entry.name,
         "kind": entry.kind,
         "here": entry.state,
@@ -55,7 +68,6 @@ def show(name: str) -> None:
         "perceptual network": entry.perceptual if entry.kind == "generator" else "-",
         **_terms(entry),
     }
-    _tell(facts, to_stderr=False)
 
 
 @command.command(name="fetch")

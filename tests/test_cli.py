@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import json
 import os
 import re
 import signal
@@ -762,3 +763,28 @@ def test_an_encoder_is_trained_and_answers_at_once(wplus, portrait, tmp_path, mi
     assert (found.origin.settings["start"], found.origin.settings["steps_done"]) == ("encoder", 0)
     assert wplus(*words, "--encoder", file)[1] == f"{tmp_path / 'out'}: 1 skipped of 1\n"
     assert "encoder" in wplus("info", file)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "value"),
+    [
+        (("info", "faces-64"), "resolution", 64),
+        (("info", "--machine"), "cores", os.cpu_count()),
+        (("models", "show", "vgg-slim"), "here", "shipped"),
+    ],
+)
+def test_facts_are_told_as_json(wplus, words, key, value):
+    code, out, _ = wplus(*words, "--json")
+    assert code == 0
+    assert json.loads(out)[key] == value
+
+
+def test_lists_are_told_as_json(wplus, latents):
+    code, out, _ = wplus("models", "--json")
+    assert code == 0
+    assert {"faces-64", "vgg-slim"} <= {entry["name"] for entry in json.loads(out)}
+    code, out, _ = wplus("measure", *latents[:2], "--metric", "mse", "--json")
+    assert code == 0
+    (mse,) = (figure for figure in json.loads(out) if figure["quantity"]["name"] == "mse")
+    assert mse["mean"] > 0
+    assert mse["count"] == 1
