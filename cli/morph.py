@@ -7,6 +7,7 @@ import click
 import torch
 
 from wplus.cli.options import FINITE, FiniteRange, device_option, opener, output_option, progress, write_result
+from wplus.cli.photographs import mark_option
 from wplus.core import Latent
 from wplus.core.animation import PLAYED, there_and_back, write_frames
 from wplus.core.files import check_not_input
@@ -19,7 +20,7 @@ from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.edit import SHIPPED, subject
 from wplus.pipelines.morph import end_of, inside, morph_frames, reduced_to
 from wplus.pipelines.rendering import render_one
-from wplus.pipelines.restore import alignment_of
+from wplus.pipelines.restore import alignment_of, mark
 
 
 @click.command()
@@ -43,6 +44,7 @@ from wplus.pipelines.restore import alignment_of
     type=click.IntRange(64, 4096),
     help="Side of frames of photographs.  [512; with --inside 1024, the longer side]",
 )
+@mark_option
 @click.option("--loop", is_flag=True, help="Play back to A again.")
 @click.option("--generator", help=f"Catalogue name or file.  [what latents name; {SHIPPED} for photographs]")
 @device_option
@@ -57,6 +59,7 @@ def command(
     photos: tuple[Path, Path] | None,
     in_photo: bool,
     size: int | None,
+    marked: bool,
     loop: bool,
     generator: str | None,
     device: str,
@@ -110,7 +113,8 @@ def command(
         for picture in made:
             shown.append(picture)
             bar.update()
-    write_frames(output, there_and_back(shown) if loop else torch.stack(shown), seconds=seconds)
+    played = there_and_back(shown) if loop else torch.stack(shown)
+    write_frames(output, played, seconds=seconds, mark=mark("morph of two faces") if marked and photos else None)
     click.echo(output)
 
 

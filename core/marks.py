@@ -34,6 +34,11 @@ class Mark:
     software: str
     edit: str
 
+    @property
+    def text(self) -> str:
+        """One line, for files that have no XMP."""
+        return f"{self.edit} ({self.software}; {SOURCE_TYPE})"
+
     def added(self, xmp: bytes | None) -> bytes:
         """An XMP packet that says so, beside what the photograph's own packet says, if it has one.
 

@@ -251,6 +251,7 @@ def test_two_photographs_morph_inside_the_first(portrait, tmp_path, monkeypatch,
     out = tmp_path / "morph.webp"
     monkeypatch.setattr("wplus.cli.morph.subject", partial(subject, nearness=Nearness(steps=5)))
     assert wplus("morph", portrait, tmp_path / "other.png", "-o", out, "--inside", "--frames", 3) == (0, f"{out}\n", "")
+    assert open_photograph(out).mark.edit == "morph of two faces"
     with Image.open(out) as animation:
         assert (animation.n_frames, animation.size) == (3, (512, 512))
         frames = [np.asarray(animation.convert("RGB")).astype(int) for _ in range(3) if not animation.seek(_)]

@@ -1,10 +1,12 @@
 """What a photograph's file says beside the picture is kept, and an edit is told."""
 
+import av
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageCms
 
+from wplus.core.animation import write_frames
 from wplus.core.images import from_bytes, to_bytes
 from wplus.core.marks import Mark, read_mark
 from wplus.core.photograph import Photograph, open_photograph
@@ -101,3 +103,19 @@ def test_a_change_in_srgb_keeps_the_bits_beside_it(tmp_path):
     assert torch.equal(changed.picture[:, 5:], photo.picture[:, 5:])
     assert torch.allclose(changed.picture[:, :5], torch.tensor(0.2), atol=2 / 255)
     assert changed.profile == gamma
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4", ".webm", ".webp", ".png", ".jpg"])
+def test_animations_say_that_they_were_made(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    frames = torch.stack([from_bytes(np.roll(np.kron(NOISE, np.ones((12, 12, 1), np.uint8)), n, 0)) for n in (0, 9)])
+    write_frames(path, frames, seconds=1, mark=Mark("wplus 1", "morph of two faces"))
+    if suffix in {".mp4", ".webm"}:
+        with av.open(str(path)) as video:
+            told = {name.lower(): value for name, value in video.metadata.items()}["comment"]
+    elif suffix == ".gif":
+        with Image.open(path) as image:
+            told = image.info["comment"].decode()
+    else:
+        told = open_photograph(path).mark.edit
+    assert told.startswith("morph of two faces")
