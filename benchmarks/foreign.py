@@ -52,7 +52,7 @@ def stylegan1_layers(config: StyleGAN1Config) -> list[tuple[str, str]]:
     ]
 
 
-def write_tensorflow(path: Path, config: StyleGAN1Config | StyleGAN2Config, state: State) -> None:
+def write_tensorflow(path: Path, config: StyleGAN1Config | StyleGAN2Config, state: State, *, lod: float = 0.0) -> None:
     """NVIDIA's TensorFlow pickle: a tuple (G, D, Gs), of which the first two are empty here."""
     get = {name: tensor.numpy() for name, tensor in state.items()}
     mapping = {}
@@ -68,7 +68,7 @@ def write_tensorflow(path: Path, config: StyleGAN1Config | StyleGAN2Config, stat
         average = network(
             "Gs",
             {"func_name": f"training.networks_{kind}.G_main", **common},
-            {"dlatent_avg": get["mapping.w_avg"]},
+            {"lod": np.float32(lod), "dlatent_avg": get["mapping.w_avg"]},
             {
                 "synthesis": network("G_synthesis", common, synthesis, {}),
                 "mapping": network("G_mapping", {"mapping_layers": config.mapping_layers}, mapping, {}),
@@ -136,7 +136,8 @@ def _tflib() -> Iterator[type]:
         def __init__(self, name: str, static: dict[str, Any], arrays: Arrays, parts: dict[str, Any]) -> None:
             self.name, self.static_kwargs, self.components = name, static, parts
             self.version, self.build_module_src, self.build_func_name = 4, "raise SystemExit", "build"
-            self.variables = [(key, np.array(value, order="C")) for key, value in arrays.items()]
+
+            self.variables = [(key, np.array(value, order="C")[()]) for key, value in arrays.items()]
 
     Network.__module__, Network.__qualname__ = "dnnlib.tflib.network", "Network"
     modules[-1].Network = Network  # type: ignore[attr-defined]

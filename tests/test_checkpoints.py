@@ -141,6 +141,13 @@ def test_tensorflow_files_of_other_architectures_open(tmp_path, architecture):
     assert torch.allclose(generator(ws), network.synthesis(ws), atol=1e-4)
 
 
+@pytest.mark.parametrize("config", [SKIP, ONE], ids=["stylegan2", "stylegan1"])
+def test_a_tensorflow_network_that_still_grows_is_refused(tmp_path, config):
+    foreign.write_tensorflow(tmp_path / "file.pkl", config, made(config).state_dict(), lod=2)
+    with pytest.raises(GeneratorError, match=r"it has not grown to its full resolution yet \(lod 2\.00\)"):
+        load_generator(tmp_path / "file.pkl")
+
+
 def test_a_growing_network_is_refused_until_it_has_grown(tmp_path):
     path = tmp_path / "file.pth"
     foreign.write_genforce(path, ONE, made(ONE).state_dict())

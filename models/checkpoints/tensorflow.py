@@ -2,14 +2,15 @@
 
 A network keeps `static_kwargs`, `variables` (names and arrays) and `components`; its source is never read.
 Convolutions lie as (height, width, inputs, outputs), dense weights as (inputs, outputs), StyleGAN2's up-convolutions
-mirrored and its style biases without their one. No real file was at hand: tested on files made from golden weights by
-the documented layout, the other way round.
+mirrored and its style biases without their one. What is one number, such as a noise's strength, is a NumPy number and
+no array, as TensorFlow's session gives it.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from wplus.core.errors import GeneratorError
@@ -93,7 +94,8 @@ def _variables(network: Thing, prefix: str) -> Iterator[tuple[str, Tensor]]:
     own = network.state.get("variables") if isinstance(network.state, dict) else None
     for item in own if isinstance(own, list | tuple) else ():
         match item:
-            case (str(name), Tensor() as array):
+            case (str(name), Tensor() | float() | int() as value):
+                array = value if isinstance(value, Tensor) else torch.tensor(float(value))
                 yield re.sub(r"^G_(mapping|synthesis)(_\d+)?/", r"\1/", prefix + name.removesuffix(":0")), array
     if not prefix:  # parts of parts there are none
         for name, part in _parts(network).items():
@@ -110,7 +112,7 @@ def _stylegan2(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN
             re.sub("^synthesis/ToRGB_lod0/", f"synthesis/{side}x{side}/ToRGB/", name): item
             for name, item in found.items()
         }
-    check_grown(found.get("synthesis/lod"))
+    _check_grown(found)
     rows = [Row("mapping.w_avg", "dlatent_avg"), *_dense(found)]
     if "mapping/LabelEmbed/weight" in found:
         rows += [
@@ -130,7 +132,7 @@ def _stylegan2(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN
             rows += _modulated(f"synthesis.b{side}.torgb", f"synthesis/{side}x{side}/ToRGB", _conv_weight)
         if f"synthesis/{side}x{side}/Skip/weight" in found:
             rows.append(Row(f"synthesis.b{side}.skip.weight", f"synthesis/{side}x{side}/Skip/weight", _mirrored))
-    state = translate(found, rows, ignored=r"synthesis/(lod|ToRGB_lod\d+/.*)")
+    state = translate(found, rows, ignored=r"lod|synthesis/(lod|ToRGB_lod\d+/.*)")
     unseen: dict[str, Any] = {
         "conv_clamp": settings.get("conv_clamp"),
         "mapping_rate": settings.get("mapping_lrmul", 0.01),
@@ -144,7 +146,7 @@ def _stylegan2(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN
 
 def _stylegan1(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
     """Sizes and weights of a StyleGAN1; of its colour layers, only the last is seen when it has grown."""
-    check_grown(found.get("synthesis/lod"))
+    _check_grown(found)
     rows = [
         Row("mapping.w_avg", "dlatent_avg"),
         *_dense(found),
@@ -169,6 +171,12 @@ def _stylegan1(found: Weights, settings: Mapping[str, object]) -> tuple[StyleGAN
     fused = (0 if told else NEVER) if isinstance(told, bool) else 128  # what "auto" means
     rate = settings.get("mapping_lrmul", 0.01)
     return StyleGAN1Config.from_weights(state, fused_from=fused, mapping_rate=rate), state
+
+
+def _check_grown(found: Weights) -> None:
+    """Both the whole and its synthesis tell how far they have grown."""
+    for name in ("lod", "synthesis/lod"):
+        check_grown(found.get(name))
 
 
 def _dense(found: Weights) -> list[Row]:
