@@ -14,6 +14,9 @@ from wplus.core.shapes import Mask, Picture, PooledMask
 REACH = 0.08
 """How far the photograph's tone is carried into a region, as a part of the crop's side."""
 
+COARSE = 128
+"""Pixels of a side at which tones are smoothed: finer, nothing is seen of it."""
+
 _UNSEEN = 1 / 255
 """A weight that changes no byte: there the photograph stays as it is, bit for bit."""
 
@@ -97,13 +100,15 @@ def toned(edited: Picture, around: Picture, mask: PooledMask) -> Picture:
         around: the crop of the photograph.
         mask: 1 in the region, of any size.
     """
-    height, width = edited.shape[1:]
-    weights = 1 - functional.adaptive_avg_pool2d(mask[None], (height, width))[0]
-    reach = REACH * width
-    difference = scipy.ndimage.gaussian_filter(((around - edited) * weights).numpy(), (0, reach, reach))
-    known = scipy.ndimage.gaussian_filter(weights.numpy(), reach)
+    size = tuple(edited.shape[1:])
+    weights = 1 - functional.adaptive_avg_pool2d(mask[None], size)
+    coarse = (min(size[0], COARSE), min(size[1], COARSE))
+    reach = REACH * coarse[1]
+    found = functional.adaptive_avg_pool2d(torch.cat([(around - edited) * weights, weights]), coarse).numpy()
+    smooth = torch.from_numpy(scipy.ndimage.gaussian_filter(found, (0, reach, reach)))
     # far from all that is known, in a region of everything, nothing is carried
-    return (edited + torch.from_numpy(difference / (known + 1e-3))).clamp(-1, 1)
+    tone = smooth[:3] / (smooth[3:] + 1e-3)
+    return (edited + functional.interpolate(tone[None], size, mode="bilinear")[0]).clamp(-1, 1)
 
 
 def _toned_within(photo: Picture, shown: Crop, mask: PooledMask) -> Crop:

@@ -7,12 +7,13 @@ import click
 
 from wplus.cli.contents import contents_of
 from wplus.cli.convert_latent import convert_latents
-from wplus.cli.options import progress
+from wplus.cli.options import progress, remark
 from wplus.core import OutputError, WplusError
 from wplus.core.files import check_not_input
-from wplus.models import Generator, load_generator
+from wplus.models import Generator, StyleGAN2Config, load_generator
 from wplus.models.catalogue import GENERATORS
 from wplus.models.checkpoints.latents import LAYOUTS, Kind
+from wplus.models.checkpoints.rosinality import constructor
 from wplus.models.checkpoints.tables import TOLD
 from wplus.models.checkpoints.writing import WRITERS, write_checkpoint
 from wplus.models.export import write_onnx, write_torchscript
@@ -45,7 +46,7 @@ def command(
     """Write the generator or the latents of SOURCE as OUTPUT.
 
     \b
-    Generators are written as wplus (.safetensors), rosinality (.pt), nvidia (.pkl without source), onnx (.onnx) and
+    Generators are written as wplus (.safetensors), rosinality (.pt), nvidia (.pkl), onnx (.onnx) and
     torchscript (.ts), the last two from codes of W+ to pictures. Latents are written as wplus (.safetensors),
     and as nvidia (.npz), plain (.npy, .pt), puzer (.npy), rosinality (.pt) and restyle (.npy).
 
@@ -95,7 +96,10 @@ def write_generator(generator: Generator, output: Path, form: str | None) -> Non
             write_torchscript(output, generator)
         case "nvidia" | "rosinality":
             card = {name: getattr(generator.card, name) for name in TOLD}
-            write_checkpoint(output, generator.network.config, generator.network.state_dict(), form=form, card=card)
+            config = generator.network.config
+            write_checkpoint(output, config, generator.network.state_dict(), form=form, card=card)
+            if form == "rosinality" and isinstance(config, StyleGAN2Config):
+                remark(f"{output}: for rosinality's {constructor(config)}")
         case None:
             raise OutputError(
                 f"cannot write {output}: the suffix says nothing; use one of {', '.join(SUFFIXES)}, or --to"

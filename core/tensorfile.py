@@ -85,6 +85,10 @@ def _open(path: str | Path, *, error: type[WplusError], expected: str) -> tuple[
     except OSError as reason:
         raise error(f"{path}: cannot be read: {reason.strerror or reason}") from reason
     except SafetensorError as reason:
+        with Path(path).open("rb") as file:
+            start = file.read(2)
+        if start == b"PK" or start[:1] == b"\x80":
+            raise error(f"{path}: a file of torch.save or pickle, expected {expected} (.safetensors)") from reason
         raise error(f"{path}: not {expected}, or damaged: {reason}") from reason
     except KeyError:
         raise error(f"{path}: a safetensors file, but not {expected} (it has no '{KEY}' header)") from None

@@ -24,7 +24,7 @@ from wplus.models import (
     load_generator,
 )
 from wplus.models.architectures import build
-from wplus.models.checkpoints import FORMATS, read_checkpoint
+from wplus.models.checkpoints import FORMATS, nvidia, read_checkpoint
 from wplus.models.checkpoints.foreign import Thing, read_tree
 from wplus.models.checkpoints.writing import write_checkpoint
 
@@ -297,8 +297,35 @@ def test_an_unknown_file_tells_what_it_holds_and_why_every_format_refuses_it(tmp
 def test_what_cannot_be_rendered_exactly_is_recognised_and_refused(tmp_path):
     lucid = {"GAN": {"S.net.0.weight": torch.zeros(1), "G.initial_block": torch.zeros(1)}, "version": "1.8.9"}
     torch.save(lucid, tmp_path / "file.pt")
-    with pytest.raises(GeneratorError, match="lucidrains: this is lucidrains' StyleGAN2"):
+    with pytest.raises(GeneratorError, match="this is lucidrains' StyleGAN2"):
         read_checkpoint(tmp_path / "file.pt")
+    weights = {"generator_ema.constant_input.weight": torch.zeros(1), "generator.style_mapping.1.bias": torch.zeros(1)}
+    torch.save({"meta": {}, "state_dict": weights}, tmp_path / "file.pth")
+    with pytest.raises(GeneratorError, match="this is a StyleGAN of mmgeneration or mmagic"):
+        read_checkpoint(tmp_path / "file.pth")
+
+
+def test_stylegan_xl_is_named(tmp_path):
+    (tmp_path / "file.pkl").write_bytes(b"\x80\x04cdill._dill\n_create_array\n.")
+    with pytest.raises(GeneratorError, match="it is written by dill, as StyleGAN-XL's snapshots"):
+        read_checkpoint(tmp_path / "file.pkl")
+    weights = {name: tensor.clone() for name, tensor in made(THREE).state_dict().items()}
+    weights["mapping.embed.weight"] = torch.zeros(1000, 320)
+    torch.save(weights, tmp_path / "file.pt")
+    with pytest.raises(GeneratorError, match="a table of classes, as StyleGAN-XL's"):
+        read_checkpoint(tmp_path / "file.pt")
+
+
+def test_another_low_pass_filter_opens_though_convolutions_that_keep_their_size_have_the_usual_one(tmp_path):
+    config = replace(SKIP, taps=(1.0, 2.0, 1.0))
+    network = made(config)
+    write_checkpoint(tmp_path / "file.pkl", config, network.state_dict(), form="nvidia")
+    tree = read_tree(tmp_path / "file.pkl", error=GeneratorError)
+    usual = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
+    for block in tree["G_ema"].state["_modules"]["synthesis"].state["_modules"].values():
+        block.state["_modules"]["conv1"].state["_buffers"]["resample_filter"] = usual
+    state = nvidia.convert(tree)
+    assert state.config.taps == pytest.approx((0.25, 0.5, 0.25))
 
 
 def test_missing_and_unknown_weights_are_listed(tmp_path):
@@ -325,7 +352,7 @@ def test_a_snapshot_of_another_network_says_of_which_parts_it_is(tmp_path):
     from wplus.models.checkpoints.pickled import module, pickled
 
     (tmp_path / "file.pkl").write_bytes(
-        b"".join(pickled({"G_ema": module("TriPlane", {}, parts={"backbone": module("A", {})})}))
+        b"".join(pickled({"G_ema": module("TriPlane", {}, parts={"backbone": module("A", {})})}, ""))
     )
     with pytest.raises(
         GeneratorError, match=r"nvidia \(its TriPlane has the parts backbone, not mapping and synthesis\)"

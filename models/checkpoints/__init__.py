@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wplus.core.errors import GeneratorError
-from wplus.models.checkpoints import genforce, lernapparat, lucidrains, nvidia, rosinality, stylemap, tensorflow, wplus
+from wplus.models.checkpoints import genforce, lernapparat, nvidia, rosinality, strangers, stylemap, tensorflow, wplus
 from wplus.models.checkpoints.foreign import Thing, read_tree
 from wplus.models.checkpoints.tables import Converted, card_in, some
 from wplus.models.network import Config
@@ -32,7 +32,7 @@ class Format(Protocol):
         """Sizes and weights under our names."""
 
 
-FORMATS: tuple[Format, ...] = (wplus, nvidia, tensorflow, rosinality, genforce, lernapparat, lucidrains, stylemap)
+FORMATS: tuple[Format, ...] = (wplus, nvidia, tensorflow, rosinality, genforce, lernapparat, strangers, stylemap)
 """All formats, in the order in which they are tried."""
 
 AVERAGED = ("g_ema", "generator_smooth")

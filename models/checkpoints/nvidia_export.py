@@ -1,7 +1,7 @@
-"""Snapshots in the shape of NVIDIA's, without source: what `wplus convert OUT.pkl` writes.
+"""Snapshots in the shape of NVIDIA's: what `wplus convert OUT.pkl` writes.
 
-Modules, attributes and names are those that stylegan3's code gives its networks; `module_src` is empty. Our reader
-opens such a file. NVIDIA's own needs the source put back, for which its `persistence.import_hook` serves.
+Modules, attributes and names are those that stylegan3's code gives its networks. In place of their source stands a line
+that imports the classes of the program that opens the file, which `legacy.load_network_pkl` then does as it is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,15 @@ from wplus.models.network import Config
 from wplus.models.stylegan2 import StyleGAN2Config
 from wplus.models.stylegan3 import StyleGAN3Config
 
+STYLEGAN2 = """try:
+    from training.networks_stylegan2 import *
+except ImportError:
+    from training.networks import *
+"""
+"""Where the classes are: in NVIDIA's stylegan3, or in stylegan2-ada-pytorch."""
+
+STYLEGAN3 = "from training.networks_stylegan3 import *\n"
+
 AVERAGE_BETA = 0.998  # of the mean code's running average in training, which is over
 
 
@@ -25,9 +34,14 @@ def refuses(config: Config) -> str | None:
 
 
 def export(config: Config, state: Weights, card: Mapping[str, str]) -> Iterator[bytes]:
-    """The pickle of {'G_ema': generator}, piece by piece; the card lies beside it."""
+    """The pickle of a snapshot, piece by piece; the card lies beside it.
+
+    NVIDIA's reader wants a generator in training and a discriminator, too: here they are the generator once more.
+    """
     assert isinstance(config, StyleGAN2Config | StyleGAN3Config)
-    yield from pickled({"G_ema": snapshot(config, state), CARD: dict(card)})
+    source = STYLEGAN2 if isinstance(config, StyleGAN2Config) else STYLEGAN3
+    generator = snapshot(config, state)
+    yield from pickled({"G": generator, "D": generator, "G_ema": generator, CARD: dict(card)}, source)
 
 
 def snapshot(config: StyleGAN2Config | StyleGAN3Config, state: Weights) -> Thing:

@@ -74,7 +74,10 @@ def stylegan2(weights: Weights, modules: Modules) -> tuple[StyleGAN2Config, dict
 def _taps(weights: Weights) -> tuple[float, ...]:
     """The low-pass filter that every layer has; the usual one where none is kept."""
     usual = torch.tensor(TAPS) / sum(TAPS)
-    filters = [tensor.float() for name, tensor in weights.items() if name.endswith("resample_filter")]
+    # convolutions that keep their size have a filter, too, which they never use
+    filters = [
+        tensor.float() for name, tensor in weights.items() if re.fullmatch(r"(?!.*conv1).*resample_filter", name)
+    ]
     if not filters or all(torch.equal(item, torch.outer(usual, usual)) for item in filters):
         return TAPS
     first = filters[0]
@@ -93,6 +96,8 @@ def stylegan3(weights: Weights, modules: Modules) -> tuple[StyleGAN3Config, dict
         GeneratorError: sizes and weights contradict each other.
     """
     found = [re.fullmatch(r"synthesis\.(L(\d{1,3})_(\d{1,5})_(\d{1,5}))\.weight", name) for name in weights]
+    if "mapping.embed.weight" in weights and "mapping.embed.bias" not in weights:
+        raise GeneratorError("its mapping network has a table of classes, as StyleGAN-XL's; wplus cannot render it")
     layers = sorted((int(item[2]), item[1], int(item[3]), int(item[4])) for item in found if item)
     if len(layers) < 2:
         raise GeneratorError("it has no layers 'synthesis.L0_...'")

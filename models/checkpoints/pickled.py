@@ -1,4 +1,4 @@
-"""Pickles of objects whose classes are not here: NVIDIA's persistent objects, without source; and modules as such.
+"""Pickles of objects whose classes are not here: NVIDIA's persistent objects.
 
 Plain values are pickled by the standard library, one by one; only the calls that it would refuse, for want of the
 module they name, are written by hand (the opcodes are those of `pickletools`).
@@ -6,6 +6,7 @@ module they name, are written by hand (the opcodes are those of `pickletools`).
 
 import math
 import pickle
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
@@ -19,6 +20,7 @@ Attributes = dict[str, object]
 
 PROTOCOL = 3  # what NVIDIA's own files have
 RECONSTRUCT = b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n"
+FIRST_SHARED = 60_000  # place in the pickle's memo of what stands under several names; plain values use the first ones
 VERSION = 6
 """The version of persistent objects that NVIDIA's code asks for."""
 
@@ -29,25 +31,40 @@ HOOKS = (
 """What a torch module keeps hooks for, and cannot be without."""
 
 
-def pickled(tree: object) -> Iterator[bytes]:
-    """The pickle of a tree of plain values and of `Thing`s, which become persistent objects; piece by piece."""
-    yield b"\x80" + bytes([PROTOCOL])
-    yield from _value(tree)
-    yield b"."
+def pickled(tree: Mapping[str, object], source: str) -> Iterator[bytes]:
+    """The pickle of a tree of plain values and of `Thing`s, which become persistent objects; piece by piece.
+
+    Args:
+        tree: names and values; a `Thing` that stands under several names is one object.
+        source: what NVIDIA's code executes to find the objects' classes.
+    """
+    yield b"\x80" + bytes([PROTOCOL]) + b"}("
+    known: dict[int, bytes] = {}
+    for name, value in tree.items():
+        yield from _value(name, source)
+        if id(value) in known:
+            yield b"j" + known[id(value)]
+            continue
+        yield from _value(value, source)
+        if isinstance(value, Thing):
+            known[id(value)] = struct.pack("<I", FIRST_SHARED + len(known))
+            yield b"r" + known[id(value)]
+    yield b"u."
 
 
-def _value(value: object) -> Iterator[bytes]:
+def _value(value: object, source: str) -> Iterator[bytes]:
     """What puts one value on the stack."""
     if isinstance(value, Thing):
-        meta = {"type": "class", "version": VERSION, "module_src": "", "class_name": value.name, "state": value.state}
+        meta = {"type": "class", "version": VERSION, "module_src": source}
+        meta |= {"class_name": value.name, "state": value.state}
         yield RECONSTRUCT
-        yield from _value(meta)
+        yield from _value(meta, source)
         yield b"\x85R"  # called with a tuple of one
     elif isinstance(value, Mapping):
         yield b"}("
         for name, item in value.items():
-            yield from _value(name)
-            yield from _value(item)
+            yield from _value(name, source)
+            yield from _value(item, source)
         yield b"u"
     else:
         # without the protocol before and the stop behind; its memo is its own, for it sets every entry that it gets

@@ -95,6 +95,15 @@ def refuses(config: Config) -> str | None:
     return f"it cannot express {', '.join(f'{name} {getattr(config, name)}' for name in other)}" if other else None
 
 
+def constructor(config: StyleGAN2Config) -> str:
+    """The call in rosinality's code that gives a network which loads what `export` wrote, or that there is none."""
+    for factor in (1, 2, 4):
+        if config.channels == tuple(min(512, 2**14 * factor // (4 << i)) for i in range(len(config.channels))):
+            more = "" if factor == 2 else f", channel_multiplier={factor}"
+            return f"Generator({config.resolution}, {config.w_dim}, {config.mapping_layers}{more})"
+    return f"none: his code has a table of widths, and not {list(config.channels)}"
+
+
 def export(config: Config, state: Weights) -> dict[str, object]:
     """The tree that `torch.save` writes: `g_ema` with the filters that rosinality's reader asks for, and `latent_avg`.
 
