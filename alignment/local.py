@@ -100,7 +100,7 @@ def toned(edited: Picture, around: Picture, mask: PooledMask) -> Picture:
         around: the crop of the photograph.
         mask: 1 in the region, of any size.
     """
-    size = tuple(edited.shape[1:])
+    size = (edited.shape[1], edited.shape[2])
     weights = 1 - functional.adaptive_avg_pool2d(mask[None], size)
     coarse = (min(size[0], COARSE), min(size[1], COARSE))
     reach = REACH * coarse[1]

@@ -5,13 +5,13 @@ blends the faces' codes (StyleMapGAN section 3.3); the photographs give the deta
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from wplus.alignment import REGIONS, Crop, restore, restore_region
+from wplus.alignment import REGIONS, Crop, crop, restore, restore_region
 from wplus.alignment.fit import FRAMES
 from wplus.alignment.masks import read_mask
 from wplus.alignment.measures import yaw
@@ -22,9 +22,16 @@ from wplus.core.shapes import Mask, Picture, PooledMask
 from wplus.editing import Patch, local_edit
 from wplus.editing.local import Where
 from wplus.models import Generator
+from wplus.models.parser import CLASSES
 from wplus.pipelines.detail import Given, moved_detail, with_detail
+from wplus.pipelines.parts import allowed_places, parse
 from wplus.pipelines.portrait import MASK_SIDE, Portrait
 from wplus.pipelines.rendering import render_one
+
+SKIN = CLASSES.index("skin")
+
+LEAST_SKIN, MOST_GAIN = 0.03, 1.6
+"""Of a crop: with less skin its light is not known. And by how much contrast may be changed."""
 
 TURNED = 15.0
 """Degrees by which two heads may look different ways before what one lends the other looks pasted."""
@@ -50,8 +57,11 @@ def named(text: str) -> Choice:
         raise WplusError(f"no region is named '{text}'; they are {', '.join(dict.fromkeys((*REGIONS, *PARTS)))}")
 
     def both(target: Portrait, reference: Portrait) -> tuple[Portrait, Mask]:
+        within = torch.ones(1, 1)
         if text in FRAMES and target.landmarks is not None and reference.landmarks is not None:
             reference = reference.fitted_to(target, text)
+            if text != "hair":
+                reference, within = _lit(reference, target)
         for portrait in (target, reference):
             if text not in REGIONS and portrait.labels is None:
                 raise WplusError(
@@ -65,9 +75,28 @@ def named(text: str) -> Choice:
                 missing.append(error)
         if not found:
             raise missing[0]
-        return reference, torch.stack(found).amax(dim=0)  # of both: nothing of the old is left beside the new
+        # of both: nothing of the old is left beside the new
+        return reference, torch.stack(found).amax(dim=0) * within
 
     return both
+
+
+def _lit(reference: Portrait, target: Portrait) -> tuple[Portrait, Mask]:
+    """The reference with the target's skin: its mean and spread of each colour; and where both show a face."""
+    ours, theirs = (crop(x.photo, replace(x.crop.alignment, size=MASK_SIDE)).picture for x in (target, reference))
+    seen = parse(ours, theirs)
+    first, second = (allowed_places(x, parts, ["face"])[0] for x, parts in zip((ours, theirs), seen, strict=True))
+    face = torch.minimum(first, second)  # neither beside the target's cheek nor from beside the reference's
+    skins = [
+        picture[:, torch.nn.functional.interpolate(parts[None, [SKIN]], ours.shape[1:], mode="bilinear")[0, 0] > 0.7]
+        for picture, parts in zip((ours, theirs), seen, strict=True)
+    ]
+    if min(skin.shape[1] for skin in skins) < LEAST_SKIN * ours[0].numel():
+        return reference, face
+    (mean, spread), (other, its) = ((x.mean(1)[:, None, None], x.std(1)[:, None, None]) for x in skins)
+    gain = (spread / its.clamp(min=0.01)).clamp(1 / MOST_GAIN, MOST_GAIN)
+    lit = [((picture - other) * gain + mean).clamp(-1, 1) for picture in (reference.photo, reference.crop.picture)]
+    return replace(reference, file=Photograph(lit[0]), crop=replace(reference.crop, picture=lit[1])), face
 
 
 def painted(path: Path) -> Choice:
