@@ -21,6 +21,7 @@ from wplus.core.shapes import Picture, Resized
 
 _VIEW = 2000  # px of the long side; dlib's smallest face is 80 px, a 25th of this
 _LARGEST_VIEW = 4000  # px; a larger photograph is reduced, with faces of 80 px here still found
+_STRIP = 3  # times as long as high: a panorama, whose faces are small beside its length
 _ENLARGED = (2.0, 8.0)  # at most; the second only where the first finds nothing
 _TURNED_VIEW = 1200  # px
 _TURNS = (45, -45, 90, -90, 135, -135, 180)  # degrees; dlib bears about 30 either way
@@ -173,7 +174,9 @@ def detect(photo: AnyPhoto, *, detector: LandmarkDetector | None = None) -> list
 
 def _looks(picture: Picture, detector: LandmarkDetector) -> Iterator[list[Face]]:
     """What each look at the photograph finds, the quick looks first."""
-    longest = max(picture.shape[1:])
+    height, width = picture.shape[1:]
+    # a strip is looked at as finely as a picture of its height would be
+    longest = max(min(max(height, width), _STRIP * min(height, width)), max(height, width) / 8)
     scales = []
     for enlarged in _ENLARGED:
         scale = min(enlarged, max(_VIEW / longest, min(1.0, _LARGEST_VIEW / longest)))

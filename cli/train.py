@@ -44,6 +44,7 @@ RECIPES: dict[str, type[Recipe] | type[StyleMapRecipe]] = {"stylegan2": Recipe, 
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the generator's file.")
 @click.option("--terms", default="unknown", show_default=True, help="Stored in the generator's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
+@click.option("--skip-bad", is_flag=True, help="Go on without pictures that are damaged, too small or no squares.")
 @device_option
 def command(
     folder: Path,
@@ -55,6 +56,7 @@ def command(
     licence: str,
     terms: str,
     every: int,
+    skip_bad: bool,
     device: str,
     **changed: Any,
 ) -> None:
@@ -72,7 +74,7 @@ def command(
     """
     recipe = _recipe(model, {name: value for name, value in changed.items() if value is not None})
     folder_must_be_writable(output)
-    faces = load_faces(folder, resolution=recipe.resolution)
+    faces = load_faces(folder, resolution=recipe.resolution, skip_bad=skip_bad)
     training, held_out = faces.split(recipe.held_out)
     trunk = SqueezeNetLevels(features).to(native(device))
     run: Run | StyleMapRun

@@ -27,6 +27,7 @@ from wplus.training.faces import load_faces
 )
 @click.option("--licence", default="unknown", show_default=True, help="Stored in the encoder's file.")
 @click.option("--every", type=click.IntRange(1), default=5_000, show_default=True, help="Pictures between two reports.")
+@click.option("--skip-bad", is_flag=True, help="Go on without pictures that are damaged, too small or no squares.")
 @device_option
 def command(
     generator: str,
@@ -35,6 +36,7 @@ def command(
     start: Path | None,
     licence: str,
     every: int,
+    skip_bad: bool,
     device: str,
     **changed: Any,
 ) -> None:
@@ -56,7 +58,7 @@ def command(
     if opened.space == "stylemap":
         raise WeightsError(f"{opened.name} is a StyleMapGAN, whose encoder is a part of it and needs no training")
     perceptual = load_perceptual(opened.card.perceptual)
-    training, held_out = load_faces(folder, resolution=opened.resolution).split(recipe.held_out)
+    training, held_out = load_faces(folder, resolution=opened.resolution, skip_bad=skip_bad).split(recipe.held_out)
     begin = None if start is None else read_encoder(start)
     run = EncoderRun(recipe, training, generator=opened, perceptual=perceptual, start=begin, device=device)
     file = output / "encoder.safetensors"

@@ -12,13 +12,14 @@ EXTRAS = {
     "lpips": "metrics",
     "matplotlib": "study",
     "onnx": "export",
+    "pillow_heif": "heic",
     "onnxscript": "export",
     "sklearn": "metrics",
     "torch_fidelity": "metrics",
 }
 """Modules by the extra that installs them."""
 
-PACKAGES = {"sklearn": "scikit-learn", "torch_fidelity": "torch-fidelity"}
+PACKAGES = {"pillow_heif": "pillow-heif", "sklearn": "scikit-learn", "torch_fidelity": "torch-fidelity"}
 """Modules whose packages have other names."""
 
 

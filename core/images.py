@@ -8,27 +8,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from wplus.core.errors import ImageError, OutputError
+from wplus.core.colours import profile_of, to_srgb, without_inks
+from wplus.core.errors import ExtraError, ImageError, OutputError
+from wplus.core.extras import load
 from wplus.core.files import replacing
-from wplus.core.shapes import Picture, Resized
+from wplus.core.shapes import Bytes, Picture, Resized
 
 MAX_PIXELS = 120_000_000
 """A larger picture is refused from its header, before memory is spent on it."""
 
-PICTURE_SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 """What `find_pictures` takes for a picture."""
-
-Bytes = UInt8[np.ndarray, "height width 3"]
-"""RGB, 0 to 255."""
 
 AnyPhoto = str | Path | Image.Image | np.ndarray | torch.Tensor
 """A photograph as people have it; `as_picture` says which arrays and tensors count."""
 
 # a closed list: among Pillow's other formats are programs (EPS runs Ghostscript)
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _WRITERS: dict[str, dict[str, Any]] = {
     ".jpeg": {"quality": 95, "subsampling": 0},
     ".jpg": {"quality": 95, "subsampling": 0},
@@ -39,7 +40,7 @@ _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, A
 
 
 def read_photo(path: str | Path) -> Picture:
-    """The picture in a file as one sees it: upright, RGB, transparency over white, 16 bits brought to 8.
+    """The picture in a file as one sees it: upright, in sRGB, transparency over white, 16 bits brought to 8.
 
     Returns:
         Shape (3, height, width), float32, value = byte / 127.5 - 1; `to_bytes` gives the same bytes again.
@@ -53,7 +54,10 @@ def read_photo(path: str | Path) -> Picture:
         warnings.simplefilter("ignore")  # Pillow warns of what is refused below, and of odd tags that do no harm
         image = load_image(path)
         try:
-            return from_bytes(flat(image, path))
+            image = without_inks(image)
+            profile = profile_of(image)
+            array = flat(image, path)
+            return from_bytes(array if profile is None else to_srgb(array, profile))
         except _DAMAGE as error:
             raise ImageError(f"{path}: a damaged or cut-off picture ({_reason(error)}); get the file again") from error
 
@@ -187,13 +191,28 @@ def find_pictures(path: str | Path) -> list[Path]:
     return found
 
 
+def passed_over(path: str | Path) -> list[Path]:
+    """The files of a folder that `find_pictures` does not take, hidden ones aside; none for a file."""
+    path = Path(path)
+    if not path.is_dir():
+        return []
+    rest = (item for item in path.iterdir() if item.suffix.lower() not in PICTURE_SUFFIXES)
+    return sorted(item for item in rest if item.is_file() and not item.name.startswith("."))
+
+
 def load_image(path: Path) -> Image.Image:
     """A file that is there as Pillow's image, upright and loaded, with all that it says of itself.
 
     Raises:
         ImageError: no picture, damaged, or of more than `MAX_PIXELS`.
+        ExtraError: HEIC, and the package that reads it is not installed.
     """
     Image.init()
+    if _is_heif(path):
+        try:
+            load("pillow_heif").register_heif_opener()
+        except ExtraError as error:
+            raise ExtraError(f"{path}: {error}") from error
     too_large = f"{path}: more than {MAX_PIXELS // 1_000_000} million pixels; make the picture smaller first"
     try:
         image = Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
@@ -211,6 +230,13 @@ def load_image(path: Path) -> Image.Image:
             return ImageOps.exif_transpose(image)
         except _DAMAGE as error:
             raise ImageError(f"{path}: a damaged or cut-off picture ({_reason(error)}); get the file again") from error
+
+
+def _is_heif(path: Path) -> bool:
+    """Whether a file holds what iPhones write, for which Pillow needs a package, whatever its name."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:] in _HEIF
 
 
 def flat(image: Image.Image, path: Path) -> Bytes:

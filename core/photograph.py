@@ -1,6 +1,5 @@
 """A photograph with what its file says beside the picture: profile, EXIF, transparency, resolution in print."""
 
-import io
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
+from wplus.core.colours import from_srgb, profile_of, to_srgb, without_inks
 from wplus.core.errors import OutputError
 from wplus.core.files import replacing
 from wplus.core.images import check_file, flat, from_bytes, load_image, to_bytes
@@ -56,13 +56,16 @@ class Photograph:
 
     def seen(self) -> Picture:
         """The picture in sRGB, as networks were taught to see."""
-        return self.picture if self.profile is None else _converted(self.picture, self.profile, inward=True)
+        if self.profile is None:
+            return self.picture
+        return from_bytes(to_srgb(to_bytes(self.picture), self.profile)).to(self.picture)
 
     def native(self, rendering: Images) -> Images:
         """Pictures of sRGB in the colours of this photograph."""
         if self.profile is None:
             return rendering
-        return torch.stack([_converted(picture, self.profile, inward=False) for picture in rendering.clamp(-1, 1)])
+        own = [from_bytes(from_srgb(to_bytes(picture), self.profile)) for picture in rendering.clamp(-1, 1)]
+        return torch.stack(own).to(rendering)
 
     def changed(self, seen: Picture) -> "Photograph":
         """The same with what a picture in sRGB, made from `seen()`, shows otherwise; else it keeps its bits."""
@@ -128,13 +131,11 @@ def open_photograph(path: str | Path) -> Photograph:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in `read_photo`
         image = load_image(path)
-        profile = image.info.get("icc_profile") or None
-        lost = ["16 bits a channel: 8 are left"] if _deep(path) else []
+        lost = _left_out(path)
         if image.mode == "CMYK":
-            image, profile = _from_cmyk(image, profile), None
             lost.append("CMYK: it is sRGB now")
-        if profile is not None and not _usable(profile, grey=image.mode in {"L", "LA"}):
-            profile = None
+        image = without_inks(image)
+        profile = profile_of(image)
         alpha = None
         if image.has_transparency_data:
             opacity = np.asarray(image.convert("RGBA").getchannel("A"))
@@ -144,53 +145,23 @@ def open_photograph(path: str | Path) -> Photograph:
         return Photograph(picture, alpha, profile, _exif(image), _xmp(image), _dpi(image), grey, tuple(lost))
 
 
-def _deep(path: Path) -> bool:
-    """Whether a file that is a picture holds 16 bits a channel; Pillow tells so of grey ones alone."""
+def _left_out(path: Path) -> list[str]:
+    """What of a file that is a picture is not read: 16 bits a channel, of which Pillow tells only if grey; frames."""
+    found = []
     with Image.open(path) as image:
+        frames = getattr(image, "n_frames", 1)
+        deep = image.mode.startswith("I;16")
         if image.format == "TIFF":
             bits = getattr(image, "tag_v2", {}).get(258, (8,))
-            return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+            deep = max(bits if isinstance(bits, tuple) else (bits,)) > 8
         if image.format == "PNG":
             with path.open("rb") as file:
-                return file.read(25)[24:] == b"\x10"  # the header chunk's depth
-    return False
-
-
-def _converted(picture: Picture, profile: bytes, *, inward: bool) -> Picture:
-    """A picture from a profile's colours to sRGB, or back; relative colorimetric, 8 bits."""
-    own, known = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-    image = Image.fromarray(to_bytes(picture))
-    if own.profile.xcolor_space.strip() != "RGB":
-        return picture  # a grey profile says how dark grey is, which hardly matters here
-    source, target = (own, known) if inward else (known, own)
-    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-    done = ImageCms.profileToProfile(image, source, target, renderingIntent=intent, outputMode="RGB")
-    return from_bytes(np.array(done)).to(picture)
-
-
-def _usable(profile: bytes, *, grey: bool) -> bool:
-    """Whether a profile can be read and is one of such pictures."""
-    try:
-        space = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip()
-    except (OSError, ImageCms.PyCMSError, TypeError, ValueError):
-        return False
-    return space == ("GRAY" if grey else "RGB")
-
-
-def _from_cmyk(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A picture of inks in sRGB."""
-    if profile is not None:
-        try:
-            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            done = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (OSError, ImageCms.PyCMSError):
-            done = None
-        if done is not None:
-            done.info = image.info
-            return done
-    done = image.convert("RGB")
-    done.info = image.info
-    return done
+                deep = file.read(25)[24:] == b"\x10"  # the header chunk's depth
+    if deep:
+        found.append("16 bits a channel: 8 are left")
+    if frames > 1:
+        found.append(f"{frames - 1} of its {frames} frames: the first is taken")
+    return found
 
 
 def _exif(image: Image.Image) -> bytes | None:

@@ -1,6 +1,7 @@
 """The named tensor shapes of the project; tests check them at run time."""
 
-from jaxtyping import Bool, Float, Int
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 Images = Float[Tensor, "batch 3 height width"]
@@ -20,6 +21,9 @@ AnyPicture = Float[Tensor, "3 _ _"]
 
 CommonImages = Float[Tensor, "batch 3 common_height common_width"]
 """`Images` brought to a size in common with others."""
+
+Bytes = UInt8[np.ndarray, "height width 3"]
+"""RGB, 0 to 255."""
 
 Mask = Float[Tensor, "height width"]
 """Weights in [0, 1]."""

@@ -14,7 +14,7 @@ from wplus import alignment
 from wplus.alignment import Alignment, Crop, Face, align, crop, detect, ffhq_quad, restore
 from wplus.alignment.warp import apply, cut, inverse, scaled, side, square, to_picture, warp
 from wplus.core.errors import FaceError, WeightsError
-from wplus.core.images import from_bytes, resized, write_picture
+from wplus.core.images import from_bytes, resized, to_bytes, write_picture
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -321,3 +321,13 @@ def test_a_crop_goes_back_only_into_its_own_photograph() -> None:
         restore(smooth(360, 400), Crop(torch.zeros(3, 64, 64), known), known)
     with pytest.raises(ValueError, match=r"\(3, size, size\)"):
         restore(smooth(360, 400), torch.zeros(3, 64, 32), known)
+
+
+def test_a_small_face_in_a_panorama_is_found():
+    photo = from_bytes(skimage.data.astronaut()[:300])
+    small = to_bytes(resized(photo, height=240, width=410))
+    wide = np.full((420, 7200, 3), 90, np.uint8)
+    wide[100:340, 5000:5410] = small
+    (face,) = detect(from_bytes(wide))
+    assert 5000 < face.centre[0] < 5410
+    assert 60 < face.size < 110

@@ -1,12 +1,14 @@
 """Folders of results: what is known of them from wherever a command is called, and what it costs to know it."""
 
 import csv
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from wplus.core.errors import OutputError
 from wplus.core.source import source_sum
 from wplus.pipelines.folder import Unfinished
 from wplus.pipelines.folder.jobs import run
@@ -161,3 +163,37 @@ def test_the_key_of_what_studies_keep_changes_with_the_code(tmp_path, monkeypatc
     assert len(sums) == 2
     source_sum.cache_clear()
     assert source_sum("wplus.core") != source_sum("wplus.models")
+
+
+def test_a_second_run_into_a_folder_is_refused_and_a_killed_one_holds_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("WPLUS_CACHE", str(tmp_path / "cache"))
+    write_photos(tmp_path / "one", 2)
+    write_photos(tmp_path / "two", 2)
+    program = (
+        "import os, sys; from pathlib import Path; from wplus.pipelines.folder.jobs import run\n"
+        "def work(jobs, todo):\n    print('begun', flush=True); sys.stdin.read(); yield from ()\n"
+        "run([Path('one')], Path('out'), settings={}, suffix='.safetensors', work=work)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "begun\n"
+        with pytest.raises(OutputError, match="out: another run writes into it"):
+            go([tmp_path / "two"], tmp_path / "out")
+        assert len(go([tmp_path / "two"], tmp_path / "elsewhere")[0]) == 2
+    finally:
+        other.kill()
+        other.communicate()
+    assert len(go([tmp_path / "two"], tmp_path / "out")[0]) == 2
+
+
+def test_what_is_no_picture_is_counted_and_named(tmp_path):
+    write_photos(tmp_path / "photos", 1)
+    for name in ("clip.mov", "notes.txt", ".hidden"):
+        (tmp_path / "photos" / name).touch()
+    told = []
+    run(
+        [tmp_path / "photos"], tmp_path / "out", settings={}, suffix=".safetensors", work=working([]), note=told.append
+    )  # fmt: skip
+    assert told == ["passed over 2 files that are no pictures: clip.mov, notes.txt"]

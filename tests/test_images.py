@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
-from wplus.core.errors import ImageError, OutputError
-from wplus.core.images import find_pictures, from_bytes, read_photo, resized, to_bytes, write_picture
+from wplus.core.errors import ExtraError, ImageError, OutputError
+from wplus.core.images import find_pictures, from_bytes, passed_over, read_photo, resized, to_bytes, write_picture
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -221,3 +221,37 @@ def test_a_resized_picture_keeps_its_mean_and_loses_what_it_cannot_hold() -> Non
     stripes[:, :, ::2] = -1
     small = resized(stripes, height=16, width=16)
     assert small.shape == (3, 16, 16) and small.abs().max() < 0.1
+
+
+def test_what_a_folder_holds_beside_pictures_is_told(tmp_path: Path) -> None:
+    for name in ("b.PNG", "clip.mov", ".hidden.mov", "notes.txt", "sub/e.mov"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in passed_over(tmp_path)] == ["clip.mov", "notes.txt"]
+    assert passed_over(tmp_path / "notes.txt") == []
+
+
+def test_a_phone_s_heic_is_read_or_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif")
+    smooth = np.kron(colours()[:2, :2], np.ones((40, 40, 1), np.uint8))
+    heif.from_pillow(Image.fromarray(smooth)).save(tmp_path / "photo.heic", quality=95)
+    (tmp_path / "photo.jpg").write_bytes((tmp_path / "photo.heic").read_bytes())  # as some programs rename them
+    for name in ("photo.heic", "photo.jpg"):
+        assert np.abs(read(tmp_path / name).astype(int) - smooth).mean() < 6
+    monkeypatch.setattr("wplus.core.extras.find_spec", lambda name: None)
+    with pytest.raises(ExtraError, match=r'needs the package pillow-heif: pip install "wplus\[heic]"'):
+        read_photo(tmp_path / "photo.heic")
+
+
+def test_wide_colours_are_brought_to_srgb(tmp_path: Path) -> None:
+    """A profile whose red and green are exchanged: no other program is needed to say what comes out."""
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    red, green = (plain.index(tag) for tag in (b"rXYZ", b"gXYZ"))
+    data = bytearray(plain)
+    data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"
+    odd = bytes(data).replace("sRGB".encode("utf-16-be"), "Odd ".encode("utf-16-be"))
+    flat = np.full((8, 8, 3), (200, 40, 90), np.uint8)
+    Image.fromarray(flat).save(tmp_path / "odd.png", icc_profile=odd)
+    Image.fromarray(flat).save(tmp_path / "plain.png", icc_profile=plain)
+    assert (read(tmp_path / "plain.png") == flat).all()
+    assert np.abs(read(tmp_path / "odd.png").astype(int) - (40, 200, 90)).max() <= 3

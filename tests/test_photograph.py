@@ -119,3 +119,11 @@ def test_animations_say_that_they_were_made(tmp_path, suffix):
     else:
         told = open_photograph(path).mark.edit
     assert told.startswith("morph of two faces")
+
+
+def test_frames_that_are_not_taken_are_told(tmp_path):
+    frames = [Image.fromarray(np.roll(NOISE, n, 0)) for n in range(3)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    photo = open_photograph(tmp_path / "a.webp")
+    assert photo.lost == ("2 of its 3 frames: the first is taken",)
+    assert (to_bytes(photo.picture) == NOISE).all()

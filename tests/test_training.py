@@ -259,6 +259,21 @@ def test_a_folder_without_faces_is_refused(tmp_path):
         load_faces(tmp_path, resolution=16)
 
 
+def test_bad_pictures_are_all_named_at_once_or_passed_over(tmp_path):
+    for number in range(100):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / f"{number:03}.png")
+    (tmp_path / "._000.png").write_bytes(b"what a Mac leaves beside a file")
+    (tmp_path / "x.png").write_text("text")
+    Image.new("RGB", (16, 12)).save(tmp_path / "y.png")
+    with pytest.raises(TrainingError) as caught:
+        load_faces(tmp_path, resolution=16)
+    told = str(caught.value)
+    assert "x.png: not a picture, or damaged; " in told
+    assert "y.png: 16x12, expected a square of 16 px or more (--skip-bad" in told
+    assert "._000" not in told
+    assert len(load_faces(tmp_path, resolution=16, skip_bad=True)) == 100
+
+
 @pytest.mark.parametrize("shape", [(6, 4, 3, 3), (40, 2, 3, 3)], ids=["wide", "tall"])
 @pytest.mark.parametrize("equalised", [True, False])
 def test_a_step_of_muon_moves_every_direction_by_about_the_learning_rate(shape, equalised):

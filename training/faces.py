@@ -39,26 +39,32 @@ class Faces:
         return Faces(self.stored[~chosen]), Faces(self.stored[chosen])
 
 
-def load_faces(folder: str | Path, *, resolution: int) -> Faces:
+def load_faces(folder: str | Path, *, resolution: int, skip_bad: bool = False) -> Faces:
     """Read every picture below `folder`, also in its tar files, reduced to `resolution` (square crops expected).
 
     Raises:
-        TrainingError: no folder, fewer than 100 pictures, or one that is smaller than `resolution`.
+        TrainingError: no folder, fewer than 100 pictures; or some are damaged, no squares or smaller than `resolution`,
+            which are passed over if `skip_bad`.
     """
     if not Path(folder).is_dir():
         raise TrainingError(f"{folder}: no such folder")
-    arrays = []
+    arrays, bad = [], []
     for name, data in files_in(Path(folder)):
         try:
             with Image.open(io.BytesIO(data)) as picture:
                 image = picture.convert("RGB")
-        except OSError as error:
-            raise TrainingError(f"{name}: not a picture, or damaged: {error}") from error
+        except (OSError, SyntaxError, ValueError):
+            bad.append(f"{name}: not a picture, or damaged")
+            continue
         if min(image.size) < resolution or image.width != image.height:
-            raise TrainingError(f"{name}: {image.width}x{image.height}, expected a square of {resolution} px or more")
+            bad.append(f"{name}: {image.width}x{image.height}, expected a square of {resolution} px or more")
+            continue
         if image.width != resolution:
             image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
         arrays.append(np.asarray(image))
+    if bad and not skip_bad:
+        more = f" and {len(bad) - 9} more" if len(bad) > 9 else ""
+        raise TrainingError("; ".join(bad[:9]) + more + " (--skip-bad goes on without them)")
     if len(arrays) < 100:
         raise TrainingError(f"{folder}: {len(arrays)} pictures found, training needs at least 100")
     return Faces(torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous())
@@ -66,12 +72,14 @@ def load_faces(folder: str | Path, *, resolution: int) -> Faces:
 
 def files_in(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents, in sorted order, so that a run can be repeated."""
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         if path.suffix == ".tar":
             try:
                 with tarfile.open(path) as archive:
                     for member in archive:
-                        file = archive.extractfile(member) if Path(member.name).suffix.lower() in SUFFIXES else None
+                        inside = Path(member.name)
+                        wanted = inside.suffix.lower() in SUFFIXES and not inside.name.startswith(".")
+                        file = archive.extractfile(member) if wanted else None
                         if file is not None:
                             yield f"{path}:{member.name}", file.read()
             except tarfile.TarError as error:

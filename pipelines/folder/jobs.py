@@ -7,13 +7,16 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from wplus.core import ImageError, OutputError, WplusError
-from wplus.core.files import write_text
-from wplus.core.images import find_pictures
+from wplus.core.files import cache_folder, write_text
+from wplus.core.images import find_pictures, passed_over
 from wplus.pipelines.folder.groups import Unfinished
 from wplus.pipelines.folder.manifest import Job, Manifest, Outcome
 
@@ -121,9 +124,45 @@ def run(
         note: called with remarks on what was done.
 
     Raises:
-        OutputError: the folder cannot be written, or holds another command's results.
+        OutputError: the folder cannot be written, holds another command's results, or another run writes into it.
         WplusError: a single input failed; it leaves nothing behind.
     """
+    with _alone(folder):
+        return _run(inputs, folder, settings=settings, suffix=suffix, work=work, note=note)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One run into a folder at a time on a machine; a run that was killed holds nothing.
+
+    Raises:
+        OutputError: another run writes into it.
+    """
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    lock = FileLock(cache_folder() / "locks" / name)
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(f"{folder}: another run writes into it; let it end, or give another folder") from None
+    except OSError:  # a cache that cannot be written
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run(
+    inputs: Sequence[Path],
+    folder: Path,
+    *,
+    settings: Mapping[str, Any] | Callable[[Path], Mapping[str, Any]],
+    suffix: str,
+    work: Callable[[Sequence[Job], Sequence[Job]], Iterator[tuple[Job, Outcome]]],
+    note: Callable[[str], None],
+) -> Summary:
+    """`run`, alone in its folder."""
     manifest = Manifest(folder / "manifest.csv")
     manifest.must_be_of(suffix)
     of_each = settings if callable(settings) else lambda source: settings
@@ -133,6 +172,10 @@ def run(
             f"{folder}: the results would lie among the inputs and could replace them; give another folder"
         )
     todo = [job for job in jobs if not manifest.holds(job)]
+    others = [path for given in inputs for path in passed_over(given)]
+    if others:
+        named = ", ".join(path.name for path in others[:5]) + (", ..." if len(others) > 5 else "")
+        note(f"passed over {len(others)} files that are no pictures: {named}")
     many = len(jobs) + len(failed) > 1
     if todo:
         folder_must_be_writable(folder)
