@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from wplus.cli.options import device_option, opener, output_option, write_result
-from wplus.cli.photographs import mark_option, write_photograph
+from wplus.cli.photographs import mark_option, paste_option, write_photograph
 from wplus.core.files import check_not_input
 from wplus.core.photograph import open_photograph
 from wplus.editing import crossover
 from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.change import Carry
-from wplus.pipelines.restore import restore_edit
+from wplus.pipelines.restore import restore_edit, restore_face
 
 
 @click.command()
@@ -24,6 +24,7 @@ from wplus.pipelines.restore import restore_edit
     help="First row of W+ that STYLE gives: an index, or a resolution such as 16px.  [half of the rows]",
 )
 @click.option("--photo", type=click.Path(path_type=Path), help="The photograph of CONTENT: carry the change into it.")
+@paste_option
 @mark_option
 @click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
@@ -33,6 +34,7 @@ def command(
     output: Path,
     first_style_layer: str | None,
     photo: Path | None,
+    paste: str,
     marked: bool,
     generator: str | None,
     device: str,
@@ -56,5 +58,8 @@ def command(
         write_result(output, mixed, network)
     else:
         settings = Carry(where=("face", "hair"), light=0.5)
-        result = restore_edit(open_photograph(photo), mixed, network(), settings=settings)
+        if paste == "face":
+            result = restore_face(open_photograph(photo), mixed, network())
+        else:
+            result = restore_edit(open_photograph(photo), mixed, network(), settings=settings)
         write_photograph(output, result, edit="crossover of two faces", marked=marked)

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import torch
 
 from wplus.cli.folders import report
 from wplus.cli.options import FINITE, device_option, output_option, progress, record_options, remark
-from wplus.cli.photographs import mark_option
+from wplus.cli.photographs import mark_option, paste_option
 from wplus.core import Direction, DirectionError, OutputError
 from wplus.core.animation import strip
 from wplus.core.files import check_not_input
@@ -68,6 +68,7 @@ class Strengths(click.Command):
 @click.option("--directions", type=click.Path(path_type=Path), help="A file of directions.  [the generator's own]")
 @click.option("--generator", default=SHIPPED, show_default=True, help="Catalogue name or file.")
 @click.option("--encoder", type=click.Path(path_type=Path), help="An encoder's file.  [the generator's own]")
+@paste_option
 @mark_option
 @record_options(Nearness)
 @device_option
@@ -86,6 +87,7 @@ def command(
     directions: Path | None,
     generator: str,
     encoder: Path | None,
+    paste: Literal["change", "face"],
     marked: bool,
     device: str,
     **given: Any,
@@ -124,7 +126,7 @@ def command(
     def work(path: Path) -> Photograph:
         photo = open_photograph(path)
         if not sheet:
-            edited = edit_faces(photo, network, moves, face=None if face == "all" else int(face), **how)
+            edited = edit_faces(photo, network, moves, face=None if face == "all" else int(face), paste=paste, **how)
             for what in edited.lost:
                 remark(f"{path}: without {what}")
             return edited if marked else replace(edited, xmp=photo.xmp, exif=photo.exif)
@@ -136,6 +138,7 @@ def command(
         "sheet": sheet,
         "face": face,
         "crop": cropped,
+        "paste": paste,
         "mark": marked,
         "generator": network.fingerprint,
     }

@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from wplus.cli.options import FINITE, device_option, opener, output_option, remark, write_result
-from wplus.cli.photographs import mark_option, write_photograph
+from wplus.cli.photographs import mark_option, paste_option, write_photograph
 from wplus.core.files import check_not_input
 from wplus.core.photograph import open_photograph
 from wplus.editing import Relative
 from wplus.models.checkpoints.latents import load_latent
 from wplus.pipelines.express import TURNED, express, express_photo, turned
+from wplus.pipelines.restore import restore_face
 
 
 @click.command()
@@ -50,6 +51,7 @@ from wplus.pipelines.express import TURNED, express, express_photo, turned
     type=click.Path(path_type=Path),
     help="The photograph of TARGET: carry the expression into it.",
 )
+@paste_option
 @mark_option
 @click.option("--generator", help="Catalogue name or file, for codes that do not name their generator.")
 @device_option
@@ -63,6 +65,7 @@ def command(
     normalise: bool,
     lenders: tuple[tuple[Path, Path], ...],
     photo: Path | None,
+    paste: str,
     marked: bool,
     generator: str | None,
     device: str,
@@ -98,5 +101,6 @@ def command(
         for paths, neutral_code, expressive_code in zip(pairs, before, after, strict=True):
             if (degrees := turned(network(), neutral_code, expressive_code)) > TURNED:
                 remark(f"{paths[1]}: the head turned by {degrees:.0f} degrees, and that is lent, too")
-        result = express_photo(open_photograph(photo), edited, network())
+        carried = express_photo if paste == "change" else restore_face
+        result = carried(open_photograph(photo), edited, network())
         write_photograph(output, result, edit=f"expression, strength {strength:g}", marked=marked)

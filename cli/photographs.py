@@ -27,6 +27,11 @@ def carry_options(command: Command) -> Command:
         show_default=True,
         help="What may change; repeat it for several.",
     )(command)
+    return paste_option(command)
+
+
+def paste_option(command: Command) -> Command:
+    """--paste."""
     return click.option(
         "--paste",
         type=click.Choice(["change", "face"]),

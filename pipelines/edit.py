@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -27,7 +27,10 @@ from wplus.pipelines.carry import carry
 from wplus.pipelines.change import Carry
 from wplus.pipelines.directions import known_directions
 from wplus.pipelines.parts import GROUPS
-from wplus.pipelines.restore import alignment_of, check_same_face, mark
+from wplus.pipelines.restore import alignment_of, check_same_face, mark, restore_face
+
+Paste = Literal["change", "face"]
+"""What of an edit goes into the photograph."""
 
 MASK_SIDE = 256
 """Pixels of the side of the masks that tell where a photograph may change."""
@@ -102,19 +105,25 @@ SHIPPED = "faces-64w"
 
 
 def edit_faces(
-    photo: Photograph, generator: Generator, moves: Sequence[Direction], *, face: int | None = 0, **how: Any
+    photo: Photograph,
+    generator: Generator,
+    moves: Sequence[Direction],
+    *,
+    face: int | None = 0,
+    paste: Paste = "change",
+    **how: Any,
 ) -> Photograph:
-    """Edit one face of a photograph, or all of them if `face` is None; `how` is as of `subject`.
+    """Edit one face of a photograph, or all of them if `face` is None; `how` is as of `subject`, `paste` as of `move`.
 
     Raises:
         FaceError: there is no face, or not the one asked for.
     """
     if face is not None:
-        return move(subject(photo, generator, face=face, **how), generator, moves)
+        return move(subject(photo, generator, face=face, **how), generator, moves, paste=paste)
     faces = detect(photo.seen())
     chosen(faces, 0, "the photograph")
     for item in faces:  # each face lies where it lay: edits move nothing beyond its crop
-        photo = move(subject(photo, generator, face=item, **how), generator, moves)
+        photo = move(subject(photo, generator, face=item, **how), generator, moves, paste=paste)
     return photo
 
 
@@ -156,10 +165,11 @@ def subject(
     return Subject(photo, found.alignment, landmarks, latent, before)
 
 
-def move(person: Subject, generator: Generator, moves: Sequence[Direction]) -> Photograph:
+def move(person: Subject, generator: Generator, moves: Sequence[Direction], *, paste: Paste = "change") -> Photograph:
     """Move a face along directions, scaled as they are to act, and carry the change into its photograph.
 
-    Without directions, or with strengths of 0, the photograph is given back, bit for bit.
+    Without directions, or with strengths of 0, the photograph is given back, bit for bit. With `paste` "face" the face
+    is pasted as the generator renders it.
 
     Raises:
         DirectionError: a direction of another generator.
@@ -169,16 +179,13 @@ def move(person: Subject, generator: Generator, moves: Sequence[Direction]) -> P
         latent = latent + item
     if torch.equal(latent.ws, person.latent.ws):
         return person.photo
-    with torch.inference_mode():
-        after = generator(latent).cpu()
-    photo = carry(
-        person.photo,
-        person.before,
-        after,
-        person.alignment,
-        settings=parts(moves),
-        allowed=allowed(person.landmarks, moves),
-    )
+    if paste == "face":
+        photo = restore_face(person.photo, latent, generator)
+    else:
+        with torch.inference_mode():
+            after = generator(latent).cpu()
+        where = allowed(person.landmarks, moves)
+        photo = carry(person.photo, person.before, after, person.alignment, settings=parts(moves), allowed=where)
     return photo.marked(mark("; ".join(item.words for item in moves if item.strength)))
 
 

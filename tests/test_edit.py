@@ -304,3 +304,11 @@ def test_without_a_mark_a_file_says_what_it_said(portrait, file, tmp_path):
     assert open_photograph(out).mark.edit == "smile +1"
     assert shown(*words, "--no-mark")[0] == 0
     assert open_photograph(out).mark is None
+
+
+def test_the_whole_face_can_be_pasted(person, generator, file):
+    moves = choose(known_directions(generator, file), {"smile": 1.0})
+    carried, pasted = (move(person, generator, moves, paste=paste).picture for paste in ("change", "face"))
+    fine = [float(picture[:, 80:150, 190:260].diff(dim=2).square().mean()) for picture in (carried, pasted)]
+    assert fine[1] < 0.5 * fine[0]  # 64 px are all that a pasted face has
+    assert torch.equal(carried[:, 400:], pasted[:, 400:])
