@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from wplus.alignment import Alignment, align, crop
 from wplus.alignment.measures import MEASURES, measure
@@ -100,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--meters", type=Path, required=True)
     parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--generator", default="faces-64")
+    parser.add_argument("--generator", default="faces-64w")
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--directions", type=Path)
     parser.add_argument("--rows", type=int, default=30)
@@ -160,19 +161,19 @@ def draw(path: Path, some: list[Person], originals: dict, edited) -> None:
 
 def changes(everyone: list[Person], originals: dict, edited, meters: Meters, known: dict) -> None:
     """Age, gender, yaw, identity and leakage by a unit of every direction."""
-    spread = np.array([[measure(x)[name] for name in MEASURES] for x in originals.values()]).std(0)
+    before = {name: measure(picture) for name, picture in originals.items()}
+    spread = np.array([[found[name] for name in MEASURES] for found in before.values()]).std(0)
     base = {name: meters.age_and_gender(picture) for name, picture in originals.items()}
     rows = [("direction", "identity", "age -1", "age +1", "gender crossed at 2", "yaw", "worst leak", "faces found")]
-    for name in known:
+    for name in tqdm(known, desc="directions", disable=None):
         up = {person.name: edited(person, **{name: 1.0}) for person in everyone}
         down = {person.name: edited(person, **{name: -1.0}) for person in everyone} if name in ("age", "yaw") else {}
         apart = [distance for person in everyone if (distance := _distance(originals[person.name], up[person.name]))]
         years = [meters.age_and_gender(up[key])[0] - base[key][0] for key in up]
         younger = [meters.age_and_gender(down[key])[0] - base[key][0] for key in down]
         own = known[name].about.measure
-        change = {
-            key: float(np.median([measure(up[p])[key] - measure(originals[p])[key] for p in up])) for key in MEASURES
-        }
+        after = {p: measure(picture) for p, picture in up.items()}
+        change = {key: float(np.median([after[p][key] - before[p][key] for p in up])) for key in MEASURES}
         relative = {key: change[key] / value for key, value in zip(MEASURES, spread, strict=True) if key != own}
         worst = max(relative, key=lambda key: abs(relative[key]))
         crossed = "-"
