@@ -98,7 +98,7 @@ def find(module: str, name: str) -> object:
 
 def refusal(full: str) -> RejectedError:
     """The refusal of a name that is not on the list; what cannot be printed is left out of it."""
-    if full.startswith("dill."):
+    if full.startswith("dill._dill."):
         return RejectedError("refused: it is written by dill, as StyleGAN-XL's snapshots; plain pickles are read")
     return RejectedError(f"refused: it asks for {shown(full)}, which no checkpoint needs")
 
