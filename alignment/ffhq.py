@@ -24,6 +24,12 @@ from wplus.core.shapes import Mask, Picture, Resized
 Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
+def as_corners(quad: Array) -> Corners:
+    """A quad (4, 2) as plain numbers."""
+    a, b, c, d = ((float(x), float(y)) for x, y in quad)
+    return a, b, c, d
+
+
 def ffhq_quad(landmarks: Array) -> Array:
     """The corners of the FFHQ square: float64 (4, 2), top left, bottom left, bottom right, top right.
 
@@ -76,8 +82,7 @@ class Alignment:
     @classmethod
     def of(cls, landmarks: Array, *, photo: tuple[int, int], size: int) -> "Alignment":
         """The FFHQ alignment of a face with `landmarks` (68, 2) in a photograph of (width, height) `photo`."""
-        (a, b, c, d) = ((float(x), float(y)) for x, y in ffhq_quad(landmarks))
-        return cls((a, b, c, d), photo, size)
+        return cls(as_corners(ffhq_quad(landmarks)), photo, size)
 
     @property
     def corners(self) -> Array:

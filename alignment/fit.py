@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from wplus.alignment.ffhq import Alignment
+from wplus.alignment.ffhq import Alignment, as_corners
 from wplus.alignment.warp import Array, apply, inverse, to_picture
 
 _JAW, _BRIDGE, _EYES, _LIPS = [*range(2, 15)], [27, 28, 29, 30, 33], [*range(36, 48)], [*range(48, 60)]
@@ -42,5 +42,4 @@ def fitted(alignment: Alignment, theirs: Array, ours: Array, region: str) -> tup
     moved[:, 2] += ours[middle].mean(0) - apply(moved, theirs[middle]).mean(0)
     corners = np.array([(0, 0), (0, 1), (1, 1), (1, 0)], dtype=np.float64)
     quad = apply(to_picture(alignment.corners, size=1), apply(inverse(moved), corners) - 0.5)
-    a, b, c, d = ((float(x), float(y)) for x, y in quad)
-    return replace(alignment, quad=(a, b, c, d)), apply(moved, theirs)
+    return replace(alignment, quad=as_corners(quad)), apply(moved, theirs)

@@ -175,11 +175,12 @@ def detect(photo: AnyPhoto, *, detector: LandmarkDetector | None = None) -> list
 def _looks(picture: Picture, detector: LandmarkDetector) -> Iterator[list[Face]]:
     """What each look at the photograph finds, the quick looks first."""
     height, width = picture.shape[1:]
+    longest = max(height, width)
     # a strip is looked at as finely as a picture of its height would be
-    longest = max(min(max(height, width), _STRIP * min(height, width)), max(height, width) / 8)
+    across = max(min(longest, _STRIP * min(height, width)), longest / 8)
     scales = []
     for enlarged in _ENLARGED:
-        scale = min(enlarged, max(_VIEW / longest, min(1.0, _LARGEST_VIEW / longest)))
+        scale = min(enlarged, max(_VIEW / across, min(1.0, _LARGEST_VIEW / across)))
         if scale not in scales:
             scales.append(scale)
             yield [_moved(face, move) for view, move in [_view(picture, scale)] for face in detector(view)]

@@ -10,7 +10,7 @@ import torch
 
 from wplus.cli.folders import report
 from wplus.cli.options import FINITE, device_option, output_option, progress, record_options, remark
-from wplus.cli.photographs import mark_option, paste_option
+from wplus.cli.photographs import mark_option, paste_option, tell_lost
 from wplus.core import Direction, DirectionError, OutputError
 from wplus.core.animation import strip
 from wplus.core.files import check_not_input
@@ -127,8 +127,7 @@ def command(
         photo = open_photograph(path)
         if not sheet:
             edited = edit_faces(photo, network, moves, face=None if face == "all" else int(face), paste=paste, **how)
-            for what in edited.lost:
-                remark(f"{path}: without {what}")
+            tell_lost(path, edited)
             return edited if marked else replace(edited, xmp=photo.xmp, exif=photo.exif)
         person = subject(photo, network, face=0 if face == "all" else int(face), **how)
         return Photograph(sheet_of(person, network, known, strengths))

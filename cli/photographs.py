@@ -58,7 +58,12 @@ def write_photograph(path: Path, photo: Photograph, *, edit: str, marked: bool) 
     Raises:
         OutputError: another suffix, or the file cannot be written.
     """
-    for what in photo.lost:
-        remark(f"{path}: without {what}")
+    tell_lost(path, photo)
     (photo.marked(mark(edit)) if marked else photo).save(path)
     click.echo(path)
+
+
+def tell_lost(path: Path, photo: Photograph) -> None:
+    """Say what of a photograph's file its result does not have."""
+    for what in photo.lost:
+        remark(f"{path}: without {what}")

@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -207,29 +208,62 @@ def load_image(path: Path) -> Image.Image:
         ImageError: no picture, damaged, or of more than `MAX_PIXELS`.
         ExtraError: HEIC, and the package that reads it is not installed.
     """
-    Image.init()
-    if _is_heif(path):
+    with _opened(path) as image:
         try:
-            load("pillow_heif").register_heif_opener()
-        except ExtraError as error:
-            raise ExtraError(f"{path}: {error}") from error
+            image.load()
+            return ImageOps.exif_transpose(image)
+        except _DAMAGE as error:
+            raise ImageError(f"{path}: a damaged or cut-off picture ({_reason(error)}); get the file again") from error
+
+
+def left_out(path: Path) -> tuple[str, ...]:
+    """What of a picture's file `load_image` does not read, in words: 16 bits a channel, frames after the first.
+
+    Raises:
+        ImageError, ExtraError: as of `load_image`.
+    """
+    found, frames = [], 1
+    with _opened(path) as image:
+        deep = image.mode.startswith("I;16")  # Pillow tells so of grey ones alone
+        if image.format == "TIFF":
+            bits = getattr(image, "tag_v2", {}).get(258, (8,))
+            deep = max(bits if isinstance(bits, tuple) else (bits,)) > 8
+        if image.format == "PNG":
+            with path.open("rb") as file:
+                deep = file.read(25)[24:] == b"\x10"  # the header chunk's depth
+        with suppress(*_DAMAGE):  # in a later frame, which nobody asks for
+            frames = getattr(image, "n_frames", 1)
+    if deep:
+        found.append("16 bits a channel: 8 are left")
+    if frames > 1:
+        found.append(f"{frames - 1} of its {frames} frames: the first is taken")
+    return tuple(found)
+
+
+def _opened(path: Path) -> Image.Image:
+    """A picture's file by its header, as one of the forms that are read.
+
+    Raises:
+        ImageError, ExtraError: as of `load_image`.
+    """
+    Image.init()
     too_large = f"{path}: more than {MAX_PIXELS // 1_000_000} million pixels; make the picture smaller first"
     try:
+        if _is_heif(path):
+            load("pillow_heif").register_heif_opener()
         image = Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
+    except ExtraError as error:
+        raise ExtraError(f"{path}: {error}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(too_large) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path}: not a picture; give a jpg, png, webp, tiff, bmp or gif file") from error
     except _DAMAGE as error:
         raise ImageError(f"{path}: cannot be opened ({_reason(error)}); get the file again") from error
-    with image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ImageError(too_large)
-        try:
-            image.load()
-            return ImageOps.exif_transpose(image)
-        except _DAMAGE as error:
-            raise ImageError(f"{path}: a damaged or cut-off picture ({_reason(error)}); get the file again") from error
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise ImageError(too_large)
+    return image
 
 
 def _is_heif(path: Path) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 from wplus.core.colours import from_srgb, profile_of, to_srgb, without_inks
 from wplus.core.errors import OutputError
 from wplus.core.files import replacing
-from wplus.core.images import check_file, flat, from_bytes, load_image, to_bytes
+from wplus.core.images import check_file, flat, from_bytes, left_out, load_image, to_bytes
 from wplus.core.marks import Mark, read_mark
 from wplus.core.shapes import Images, Mask, Picture
 
@@ -131,9 +131,7 @@ def open_photograph(path: str | Path) -> Photograph:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in `read_photo`
         image = load_image(path)
-        lost = _left_out(path)
-        if image.mode == "CMYK":
-            lost.append("CMYK: it is sRGB now")
+        lost = (*left_out(path), *(["CMYK: it is sRGB now"] if image.mode == "CMYK" else []))
         image = without_inks(image)
         profile = profile_of(image)
         alpha = None
@@ -142,26 +140,7 @@ def open_photograph(path: str | Path) -> Photograph:
             alpha = torch.from_numpy(opacity.astype(np.float32) / 255)
         picture = from_bytes(flat(image, path))
         grey = image.mode in {"1", "L", "LA", "I;16"}
-        return Photograph(picture, alpha, profile, _exif(image), _xmp(image), _dpi(image), grey, tuple(lost))
-
-
-def _left_out(path: Path) -> list[str]:
-    """What of a file that is a picture is not read: 16 bits a channel, of which Pillow tells only if grey; frames."""
-    found = []
-    with Image.open(path) as image:
-        frames = getattr(image, "n_frames", 1)
-        deep = image.mode.startswith("I;16")
-        if image.format == "TIFF":
-            bits = getattr(image, "tag_v2", {}).get(258, (8,))
-            deep = max(bits if isinstance(bits, tuple) else (bits,)) > 8
-        if image.format == "PNG":
-            with path.open("rb") as file:
-                deep = file.read(25)[24:] == b"\x10"  # the header chunk's depth
-    if deep:
-        found.append("16 bits a channel: 8 are left")
-    if frames > 1:
-        found.append(f"{frames - 1} of its {frames} frames: the first is taken")
-    return found
+        return Photograph(picture, alpha, profile, _exif(image), _xmp(image), _dpi(image), grey, lost)
 
 
 def _exif(image: Image.Image) -> bytes | None:

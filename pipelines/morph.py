@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from wplus.alignment import Alignment, Crop, crop
+from wplus.alignment.ffhq import as_corners
 from wplus.alignment.local import restore_within
 from wplus.alignment.warp import scaled
 from wplus.core.errors import LatentError
@@ -121,8 +122,8 @@ def reduced_to(photo: Picture, alignment: Alignment, side: int) -> tuple[Picture
     """A photograph whose longer side has at most `side` pixels, and where its face lies there."""
     smaller = no_larger(photo, side=side)
     after = (smaller.shape[2], smaller.shape[1])
-    a, b, c, d = ((float(x), float(y)) for x, y in scaled(alignment.corners, before=alignment.photo, after=after))
-    return smaller, replace(alignment, quad=(a, b, c, d), photo=after)
+    corners = scaled(alignment.corners, before=alignment.photo, after=after)
+    return smaller, replace(alignment, quad=as_corners(corners), photo=after)
 
 
 def _strengthened(first: Resized, second: Resized, *, weight: float) -> Resized:

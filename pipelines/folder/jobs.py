@@ -128,7 +128,47 @@ def run(
         WplusError: a single input failed; it leaves nothing behind.
     """
     with _alone(folder):
-        return _run(inputs, folder, settings=settings, suffix=suffix, work=work, note=note)
+        manifest = Manifest(folder / "manifest.csv")
+        manifest.must_be_of(suffix)
+        of_each = settings if callable(settings) else lambda source: settings
+        jobs, failed = plan(inputs, folder, of_each, manifest, suffix=suffix)
+        if any(job.source.resolve().parent == folder.resolve() for job in jobs):
+            raise OutputError(
+                f"{folder}: the results would lie among the inputs and could replace them; give another folder"
+            )
+        todo = [job for job in jobs if not manifest.holds(job)]
+        others = [path for given in inputs for path in passed_over(given)]
+        if others:
+            named = ", ".join(path.name for path in others[:5]) + (", ..." if len(others) > 5 else "")
+            note(f"passed over {len(others)} files that are no pictures: {named}")
+        many = len(jobs) + len(failed) > 1
+        if todo:
+            folder_must_be_writable(folder)
+        manifest.order([*failed, *(job.source for job in jobs)])
+        for path, reason in failed.items():
+            manifest.add(path, Outcome("failed", reason=reason))
+        pending = {job.source for job in todo}
+        for job in jobs:
+            if job.source not in pending:
+                manifest.skip(job)
+        if todo and many:
+            manifest.write()
+        interrupted = False
+        for job, outcome in work(jobs, todo):
+            interrupted |= outcome.status == "interrupted"
+            if outcome.status == "interrupted" and not outcome.output:
+                continue  # what there was before stays, and so does its line
+            manifest.add(job.source, outcome, job)
+            if outcome.status == "done" and outcome.reason:
+                note(f"{job.source}: {outcome.reason}")
+            if many:
+                manifest.append(job.source)
+        summary = Summary(folder, manifest.counts, tuple(manifest.failures), interrupted)
+        if not many and summary.failures:
+            raise WplusError(summary.failures[0])
+        if jobs:
+            manifest.write()
+        return summary
 
 
 @contextmanager
@@ -139,9 +179,10 @@ def _alone(folder: Path) -> Iterator[None]:
         OutputError: another run writes into it.
     """
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    lock = FileLock(cache_folder() / "locks" / name)
+    file = cache_folder() / "locks" / name
+    lock = FileLock(file)
     try:
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise OutputError(f"{folder}: another run writes into it; let it end, or give another folder") from None
@@ -151,59 +192,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _run(
-    inputs: Sequence[Path],
-    folder: Path,
-    *,
-    settings: Mapping[str, Any] | Callable[[Path], Mapping[str, Any]],
-    suffix: str,
-    work: Callable[[Sequence[Job], Sequence[Job]], Iterator[tuple[Job, Outcome]]],
-    note: Callable[[str], None],
-) -> Summary:
-    """`run`, alone in its folder."""
-    manifest = Manifest(folder / "manifest.csv")
-    manifest.must_be_of(suffix)
-    of_each = settings if callable(settings) else lambda source: settings
-    jobs, failed = plan(inputs, folder, of_each, manifest, suffix=suffix)
-    if any(job.source.resolve().parent == folder.resolve() for job in jobs):
-        raise OutputError(
-            f"{folder}: the results would lie among the inputs and could replace them; give another folder"
-        )
-    todo = [job for job in jobs if not manifest.holds(job)]
-    others = [path for given in inputs for path in passed_over(given)]
-    if others:
-        named = ", ".join(path.name for path in others[:5]) + (", ..." if len(others) > 5 else "")
-        note(f"passed over {len(others)} files that are no pictures: {named}")
-    many = len(jobs) + len(failed) > 1
-    if todo:
-        folder_must_be_writable(folder)
-    manifest.order([*failed, *(job.source for job in jobs)])
-    for path, reason in failed.items():
-        manifest.add(path, Outcome("failed", reason=reason))
-    pending = {job.source for job in todo}
-    for job in jobs:
-        if job.source not in pending:
-            manifest.skip(job)
-    if todo and many:
-        manifest.write()
-    interrupted = False
-    for job, outcome in work(jobs, todo):
-        interrupted |= outcome.status == "interrupted"
-        if outcome.status == "interrupted" and not outcome.output:
-            continue  # what there was before stays, and so does its line
-        manifest.add(job.source, outcome, job)
-        if outcome.status == "done" and outcome.reason:
-            note(f"{job.source}: {outcome.reason}")
-        if many:
-            manifest.append(job.source)
-    summary = Summary(folder, manifest.counts, tuple(manifest.failures), interrupted)
-    if not many and summary.failures:
-        raise WplusError(summary.failures[0])
-    if jobs:
-        manifest.write()
-    return summary
 
 
 def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
