@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import torch
@@ -24,6 +24,7 @@ from wplus.pipelines.directions import known_directions
 from wplus.pipelines.edit import SHIPPED, Nearness, Subject, choose, edit_faces, move, subject
 from wplus.pipelines.folder.jobs import attempt, run
 from wplus.pipelines.folder.manifest import Job, Outcome
+from wplus.pipelines.restore import Paste
 
 SHEET = (-2, -1, 0, 1, 2)
 """Strengths that --sheet shows."""
@@ -87,7 +88,7 @@ def command(
     directions: Path | None,
     generator: str,
     encoder: Path | None,
-    paste: Literal["change", "face"],
+    paste: Paste,
     marked: bool,
     device: str,
     **given: Any,

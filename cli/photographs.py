@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from wplus.cli.options import SHARE, remark
 from wplus.core.photograph import Photograph
 from wplus.pipelines.parts import GROUPS
-from wplus.pipelines.restore import mark
+from wplus.pipelines.restore import Paste, mark
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,7 +34,7 @@ def paste_option(command: Command) -> Command:
     """--paste."""
     return click.option(
         "--paste",
-        type=click.Choice(["change", "face"]),
+        type=click.Choice(get_args(Paste)),
         default="change",
         show_default=True,
         help="Carry the change into the photograph, or paste the face as the generator renders it.",

@@ -11,8 +11,8 @@ from wplus.alignment import Crop, crop
 from wplus.alignment.warp import side
 from wplus.core.images import resized
 from wplus.core.shapes import Picture, PooledMask, Resized
-from wplus.pipelines.fields import Weight, enlarged, looked_at
-from wplus.pipelines.flow import flow
+from wplus.pipelines.fields import Weight
+from wplus.pipelines.flow import followed
 from wplus.pipelines.portrait import Portrait
 
 LARGEST = 1024
@@ -58,7 +58,7 @@ def with_detail(edited: Crop, references: Sequence[Given]) -> Crop:
     for given in references:
         missed = given.missed(fine)
         if given.taken.max() < 1:
-            missed = looked_at(missed, enlarged(flow(given.shown, edited.picture), fine))
+            missed = followed(missed, given.shown, edited.picture)
         detail = detail.lerp(missed, given.weights(fine))
     picture = (resized(edited.picture, height=fine, width=fine) + detail).clamp(-1, 1)
     return Crop(picture, replace(edited.alignment, size=fine))
@@ -74,6 +74,6 @@ def moved_detail(fine: Crop, edited: Picture, kept: Given) -> Crop:
     """
     size = fine.alignment.size
     missed = kept.missed(size)
-    moved = looked_at(missed, enlarged(flow(kept.shown, edited), size)) - missed
+    moved = followed(missed, kept.shown, edited) - missed
     share = kept.weights(size)
     return replace(fine, picture=(fine.picture + (share > 0) * (1 - share) * moved).clamp(-1, 1))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -27,10 +27,7 @@ from wplus.pipelines.carry import carry
 from wplus.pipelines.change import Carry
 from wplus.pipelines.directions import known_directions
 from wplus.pipelines.parts import GROUPS
-from wplus.pipelines.restore import alignment_of, check_same_face, mark, restore_face
-
-Paste = Literal["change", "face"]
-"""What of an edit goes into the photograph."""
+from wplus.pipelines.restore import Paste, alignment_of, check_same_face, mark, restore_face
 
 MASK_SIDE = 256
 """Pixels of the side of the masks that tell where a photograph may change."""

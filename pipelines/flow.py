@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wplus.alignment.warp import Array, reduced
 from wplus.core.shapes import Picture
+from wplus.pipelines.fields import Field, enlarged, looked_at
 
 SIDE = 96
 """Pixels of the side at which flow is measured; 128 takes twice the time and moves no part of a face elsewhere."""
@@ -51,6 +52,11 @@ def flow(source: Picture, target: Picture) -> Flow:
     )
     moved = np.stack([scipy.ndimage.gaussian_filter(part, _SMOOTH * size, mode="nearest") for part in (right, down)])
     return torch.from_numpy(moved / size).float()
+
+
+def followed(maps: Field, source: Picture, target: Picture, *, mode: str = "bilinear") -> Field:
+    """Maps that lie over `source`, of any size, moved to where `target` shows the same parts."""
+    return looked_at(maps, enlarged(flow(source, target), maps.shape[-1]), mode=mode)
 
 
 def _contrast(picture: Picture) -> Array:

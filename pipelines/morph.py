@@ -19,8 +19,8 @@ from wplus.core.latent import Latent
 from wplus.core.shapes import Mask, Picture, Resized
 from wplus.editing import morph
 from wplus.models import Generator
-from wplus.pipelines.fields import blurred, enlarged, looked_at
-from wplus.pipelines.flow import flow
+from wplus.pipelines.fields import blurred
+from wplus.pipelines.flow import followed
 from wplus.pipelines.parts import allowed_places, parse
 from wplus.pipelines.rendering import render_one
 from wplus.pipelines.restore import alignment_of, check_same_face
@@ -81,7 +81,7 @@ def morph_frames(
         between = render_one(generator, morph(*latents, weight=weight))[0].clamp(-1, 1)
         frame = resized(between, height=size, width=size)
         missed = [
-            share * looked_at(end.missed, enlarged(flow(end.rendering, between), size), mode="bicubic")
+            share * followed(end.missed, end.rendering, between, mode="bicubic")
             for end, share in ((first, 1 - weight), (second, weight))
         ]
         if 0 < weight < 1:

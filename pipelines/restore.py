@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Literal
 
 import torch
 from torch.nn import functional
@@ -17,6 +18,9 @@ from wplus.models import Generator
 from wplus.pipelines.carry import DEFAULT, carry
 from wplus.pipelines.change import Carry
 from wplus.pipelines.rendering import render_one
+
+Paste = Literal["change", "face"]
+"""What of an edit goes into the photograph: what changed, or the whole face as the generator renders it."""
 
 ALIKE = 0.85
 """Correlation at 16 px of a crop and what the generator shows of its code; less, and it is another photograph's."""
